@@ -72,7 +72,25 @@ export const CODES = {
   SPIFFE_ID_INVALID: 'invalid',
   TRUST_DOMAIN_INVALID: 'invalid',
   TRUST_DOMAIN_NOT_CONSTRAINABLE: 'invalid',
-  // the rest
+  // rpc
+  ADDRESS_UNUSABLE: 'unavailable',
+  CALL_CANCELLED: 'unavailable',
+  DEADLINE_EXCEEDED: 'unavailable',
+  HEALTH_UNKNOWN: 'not-found',
+  MESSAGE_TOO_LARGE: 'limit',
+  PEER_UNKNOWN: 'denied',
+  PORT_TAKEN: 'conflict',
+  RPC_FAILED: 'unavailable',
+  RPC_UNIMPLEMENTED: 'unavailable',
+  SERVICE_UNREACHABLE: 'unavailable',
+  SOCKET_FAILED: 'unavailable',
+  SOCKET_IN_USE: 'conflict',
+  SOCKET_PATH_TAKEN: 'conflict',
+  SOCKET_PATH_TOO_LONG: 'invalid',
+  // cli
+  AGENT_UNAVAILABLE: 'unavailable',
+  FILE_UNREADABLE: 'not-found',
+  // general
   INTERNAL: 'internal',
   USAGE: 'usage',
 } as const satisfies Record<string, Kind>;

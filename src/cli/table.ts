@@ -1,0 +1,16 @@
+import type { Command } from './command.ts';
+
+interface Entry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** In the order of the help. A file is loaded only when its command is called: start-up time is a promise (≤ 150 ms for seal). */
+export const TABLE: readonly Entry[] = [
+  { name: 'seal', summary: 'seal files or digests as the calling step', load: () => import('./seal.ts') },
+  { name: 'token', summary: 'print a JWT-SVID of the caller', load: () => import('./token.ts') },
+  { name: 'status', summary: 'what a running server says about itself', load: () => import('./status.ts') },
+  { name: 'join-token', summary: 'make a one-time token for a new agent', load: () => import('./join-token.ts') },
+  { name: 'completion', summary: 'print the completion script of a shell', load: () => import('./completion.ts') },
+];
