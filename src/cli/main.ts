@@ -1,7 +1,5 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
 import { processIo } from './io.ts';
 import { runCli } from './run.ts';
 
-enableCompileCache();
 process.exitCode = await runCli(process.argv.slice(2), processIo());
