@@ -5,11 +5,15 @@ import { canonicalJson, type JsonObject, parseJson } from '../base/json.ts';
 import { Reader } from '../base/read.ts';
 import { type DsseEnvelope, IN_TOTO_PAYLOAD_TYPE } from './dsse.ts';
 import { readBytes, readList } from './fields.ts';
+import { hashLength, hashName, hashOfDigest, hashOfName } from './keyDetails.ts';
 import { readTlogEntry, type TlogEntry, tlogEntryJson } from './tlogEntry.ts';
 
 export interface MessageContent {
   readonly kind: 'message';
-  /** SHA-256 of the artifact: a hint for people, authenticated only by the signature */
+  /**
+   * Of the artifact; SHA-256, or SHA-384 or SHA-512 where the key demands it, told by its length. A hint that only the
+   * signature authenticates.
+   */
   readonly digest: Uint8Array;
   readonly signature: Uint8Array;
 }
@@ -56,7 +60,7 @@ export function encodeBundle(bundle: Bundle): Uint8Array {
 
 function contentJson(content: Bundle['content']): JsonObject {
   if (content.kind === 'message') {
-    return { messageSignature: { messageDigest: { algorithm: 'SHA2_256', digest: toBase64(content.digest) }, signature: toBase64(content.signature) } };
+    return { messageSignature: { messageDigest: { algorithm: hashName(hashOfDigest(content.digest)), digest: toBase64(content.digest) }, signature: toBase64(content.signature) } };
   }
   return { dsseEnvelope: { payload: toBase64(content.payload), payloadType: content.payloadType, signatures: [{ sig: toBase64(content.signature) }] } };
 }
@@ -96,8 +100,8 @@ function readContent(reader: Reader): Bundle['content'] {
 
 function readMessage(reader: Reader): MessageContent {
   const digest = reader.only('messageDigest', 'signature').at('messageDigest').only('algorithm', 'digest');
-  digest.at('algorithm').string('SHA2_256', /^SHA2_256$/);
-  return { kind: 'message', digest: readBytes(digest.at('digest'), { length: 32 }), signature: readSignature(reader.at('signature')) };
+  const hash = hashOfName(digest.at('algorithm').string()) ?? digest.at('algorithm').fail('SHA2_256, SHA2_384 or SHA2_512');
+  return { kind: 'message', digest: readBytes(digest.at('digest'), { length: hashLength(hash) }), signature: readSignature(reader.at('signature')) };
 }
 
 function readDsse(reader: Reader): DsseContent {
