@@ -102,6 +102,7 @@ export const CODES = {
   PROVENANCE_DISAGREEMENT: 'verdict',
   PROVENANCE_INVALID: 'invalid',
   RESULT_NOT_SIGNED_BY_PRODUCER: 'verdict',
+  RUN_NOT_SUCCEEDED: 'verdict',
   RUN_UID_MISMATCH: 'verdict',
   STEP_MISSING: 'verdict',
   STEP_UNEXPECTED: 'verdict',
