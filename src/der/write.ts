@@ -52,8 +52,20 @@ function unsigned(bytes: Uint8Array): Uint8Array {
   return rest[0]! < 0x80 ? rest : concat(Uint8Array.of(0), rest);
 }
 
-/** Dotted text; every component below 2^31, because Go refuses larger ones. */
+// the identifiers that this program writes are a few dozen constants
+const OID_CACHE_SIZE = 256;
+const oids = new Map<string, Uint8Array>();
+
+/** Dotted text; every component below 2^31, because Go refuses larger ones. Throws DER_INVALID. */
 export function oid(text: string): Uint8Array {
+  const hit = oids.get(text);
+  if (hit) return hit;
+  const encoded = encodeOid(text);
+  if (oids.size < OID_CACHE_SIZE) oids.set(text, encoded);
+  return encoded;
+}
+
+function encodeOid(text: string): Uint8Array {
   const parts = text.split('.').map(Number);
   const [first, second] = parts;
   const valid = parts.length >= 2 && parts.every((part) => Number.isInteger(part) && part >= 0 && part < 2 ** 31);

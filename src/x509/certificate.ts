@@ -7,7 +7,7 @@ import { spkiOf, type Spki } from '../der/spki.ts';
 import { contextConstructed, TAG } from '../der/tags.ts';
 import { asBitString, asSmallInteger, asTime, integerBytes } from '../der/values.ts';
 import { parseExtensions, type Extension, type KnownExtensions } from './extensionsRead.ts';
-import { assertName } from './names.ts';
+import { assertName, isEmptyName } from './names.ts';
 
 /** A parsed certificate; all byte arrays are views of `der`, which must not be changed. */
 export interface Certificate extends KnownExtensions {
@@ -60,6 +60,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
     throw invalid('the certificate names two signature algorithms', 'equal algorithms inside and outside (RFC 5280 section 4.1.1.2)');
   }
   const issuer = nameOf(tbs.next(TAG.sequence, 'issuer'), 'issuer');
+  if (isEmptyName(issuer)) throw invalid('the issuer is empty', 'a distinguished name (RFC 5280 section 4.1.2.4)');
   const validity = fields(tbs.next(TAG.sequence, 'validity'), 'validity');
   const notBefore = asTime(validity.any('notBefore'), 'notBefore');
   const notAfter = asTime(validity.any('notAfter'), 'notAfter');
