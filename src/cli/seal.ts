@@ -6,7 +6,7 @@ import { asStepsealError, StepsealError } from '../base/errors.ts';
 import { parseJson, type JsonObject } from '../base/json.ts';
 import { isObject, type Reader } from '../base/read.ts';
 import { defineCommand, type Io } from './command.ts';
-import { callAgent, sealSocketPath, SOCKET_OPTION } from './seal-socket.ts';
+import { callAgent, sealSocketPath, SOCKET_OPTION } from './sealSocket.ts';
 import { styles } from './style.ts';
 
 interface Sealed {

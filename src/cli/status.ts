@@ -1,5 +1,5 @@
 import { formatTime } from '../base/time.ts';
-import { ADMIN_SOCKET_OPTION, withAdmin } from './admin-socket.ts';
+import { ADMIN_SOCKET_OPTION, withAdmin } from './adminSocket.ts';
 import { defineCommand } from './command.ts';
 
 export const command = defineCommand({

@@ -1,6 +1,6 @@
 import { StepsealError } from '../base/errors.ts';
 import { defineCommand } from './command.ts';
-import { callAgent, sealSocketPath, SOCKET_OPTION } from './seal-socket.ts';
+import { callAgent, sealSocketPath, SOCKET_OPTION } from './sealSocket.ts';
 
 export const command = defineCommand({
   name: 'token',
