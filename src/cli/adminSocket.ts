@@ -1,10 +1,12 @@
 import { isAbsolute, join } from 'node:path';
+import type { Stub } from '../rpc/client.ts';
+import type { Admin as AdminService } from '../rpc/gen/stepseal/admin_pb.js';
 import type { Io } from './command.ts';
 
 export const ADMIN_SOCKET_OPTION = { value: 'FILE', text: "the server's admin socket (default $STEPSEAL_ADMIN_SOCKET, else .stepseal/server/admin.sock)" } as const;
 
 /** A client of the Admin service, for one piece of work; closed after it. Errors as of src/rpc/client.ts. */
-export async function withAdmin<T>(option: string | undefined, io: Io, use: (admin: AdminStub) => Promise<T>): Promise<T> {
+export async function withAdmin<T>(option: string | undefined, io: Io, use: (admin: Stub<typeof AdminService>) => Promise<T>): Promise<T> {
   const [{ connectUnix }, { Admin }] = await Promise.all([import('../rpc/client.ts'), import('../rpc/gen/stepseal/admin_pb.js')]);
   const path = option ?? (io.env['STEPSEAL_ADMIN_SOCKET'] || '.stepseal/server/admin.sock');
   const connection = connectUnix(isAbsolute(path) ? path : join(io.cwd, path));
@@ -14,5 +16,3 @@ export async function withAdmin<T>(option: string | undefined, io: Io, use: (adm
     connection.close();
   }
 }
-
-type AdminStub = import('../rpc/client.ts').Stub<typeof import('../rpc/gen/stepseal/admin_pb.js').Admin>;
