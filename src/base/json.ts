@@ -187,9 +187,18 @@ export function canonicalJson(value: unknown): string {
     return JSON.stringify(value);
   }
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value !== 'object') throw new StepsealError('JSON_INVALID', `a ${typeof value} has no JSON form`);
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  if (typeof value !== 'object' || !isPlain(value)) throw new StepsealError('JSON_INVALID', `a ${typeof value} of this kind has no JSON form`);
+  let out = '';
   // the default order of Array#sort on strings is UTF-16 code units, as section 3.2.3 wants
-  members.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(',')}}`;
+  for (const name of Object.keys(value).sort()) {
+    const member = value[name];
+    if (member !== undefined) out += `${out === '' ? '' : ','}${canonicalJson(name)}:${canonicalJson(member)}`;
+  }
+  return `{${out}}`;
+}
+
+// a Date, a Map or bytes would become an object of something else without a word
+function isPlain(value: object): value is Record<string, unknown> {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
 }
