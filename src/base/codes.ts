@@ -38,6 +38,7 @@ export const CODES = {
   KEY_INVALID: 'unavailable',
   KEY_MISSING: 'unavailable',
   KEY_PERMISSIONS: 'unavailable',
+  NATIVE_UNAVAILABLE: 'unavailable',
   // registry
   IDENTITY_NOT_ALLOWED: 'denied',
   IDENTITY_RESERVED: 'denied',
@@ -152,6 +153,14 @@ export const CODES = {
   STORE_FAILED: 'unavailable',
   STORE_FULL: 'unavailable',
   STORE_NEWER: 'unavailable',
+  // server
+  AGENT_REQUIRED: 'denied',
+  AGENT_UNKNOWN: 'denied',
+  ATTESTATION_INVALID: 'invalid',
+  IDENTITY_NONE: 'denied',
+  POSSESSION_INVALID: 'denied',
+  RUN_INVALID: 'invalid',
+  SEAL_INVALID: 'invalid',
   // x509
   ALG_NOT_ALLOWED: 'verdict',
   CERT_CRITICAL_UNKNOWN: 'verdict',
