@@ -78,18 +78,22 @@ export function asBitString(node: DerNode, what: string): Uint8Array {
   return node.source.subarray(node.body + 1, node.end);
 }
 
-/** A named bit list: bit n of the result is the n-th bit. Trailing zero bits are refused (X.690 section 11.2.2); at most 16 bits. */
+const MAX_NAMED_BITS = 31;
+
+/** A named bit list: bit n of the result is the n-th bit. Trailing zero bits are refused (X.690 section 11.2.2); bits 0 to 30. */
 export function asNamedBits(node: DerNode, what: string): number {
   expectTag(node, TAG.bitString, what);
   const unused = node.source[node.body];
   const bytes = node.source.subarray(node.body + 1, node.end);
-  if (node.end === node.body || unused === undefined || unused > 7 || bytes.length > 2 || (bytes.length === 0 && unused !== 0)) throw derError(`${what} is not a named bit list`);
+  if (node.end === node.body || unused === undefined || unused > 7 || (bytes.length === 0 && unused !== 0)) throw derError(`${what} is not a named bit list`);
+  const length = bytes.length * 8 - unused;
+  if (length > MAX_NAMED_BITS) throw derError(`${what} is too long`, `at most ${MAX_NAMED_BITS} bits`);
   let bits = 0;
-  for (let index = 0; index < bytes.length * 8; index++) {
+  for (let index = 0; index < length; index++) {
     if (bytes[index >> 3]! & (0x80 >> (index & 7))) bits |= 1 << index;
   }
   const last = bytes.at(-1);
-  if (last !== undefined && ((last >> unused) & 1) !== 1) throw derError(`${what} has trailing zero bits or padding bits`);
+  if (last !== undefined && (((last >> unused) & 1) !== 1 || (last & ((1 << unused) - 1)) !== 0)) throw derError(`${what} has trailing zero bits or padding bits`);
   return bits;
 }
 

@@ -92,7 +92,7 @@ export function bitString(bytes: Uint8Array): Uint8Array {
   return encode(TAG.bitString, NO_UNUSED_BITS, bytes);
 }
 
-/** A named bit list of at most 16 bits: bit n of `bits` is the n-th bit; trailing zeros are dropped (X.690 section 11.2.2). */
+/** A named bit list: bit n of `bits` is the n-th bit; trailing zeros are dropped (X.690 section 11.2.2); bits 0 to 30. */
 export function namedBits(bits: number): Uint8Array {
   const length = 32 - Math.clz32(bits);
   const bytes = new Uint8Array(Math.ceil(length / 8));

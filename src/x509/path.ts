@@ -26,6 +26,9 @@ const MAX_DEPTH = 10;
 // a crafted set of cross-signed intermediates must not cost more than this
 const MAX_SIGNATURE_CHECKS = 64;
 
+// parsed certificates are immutable: authorities of trust material that is kept are checked once
+const verified = new WeakMap<Certificate, WeakSet<Certificate>>();
+
 interface Search {
   readonly request: ChainRequest;
   checks: number;
@@ -88,8 +91,13 @@ function issued(search: Search, issuer: Certificate, subject: Certificate): bool
     search.fault ??= fault('ALG_NOT_ALLOWED', 'the signature algorithm does not belong to the key of the issuer', needed, subject.signatureAlgorithm);
     return false;
   }
+  if (verified.get(issuer)?.has(subject)) return true;
   if (search.checks++ >= MAX_SIGNATURE_CHECKS) throw fault('CHAIN_UNTRUSTED', 'too many possible paths', `at most ${MAX_SIGNATURE_CHECKS} signatures`);
-  return verifySignature(issuer.spki, subject.signatureAlgorithm, subject.tbs, subject.signature);
+  if (!verifySignature(issuer.spki, subject.signatureAlgorithm, subject.tbs, subject.signature)) return false;
+  let subjects = verified.get(issuer);
+  if (!subjects) verified.set(issuer, (subjects = new WeakSet()));
+  subjects.add(subject);
+  return true;
 }
 
 function validatePath(path: readonly Certificate[], request: ChainRequest): void {
