@@ -66,7 +66,10 @@ export interface LogStorage {
   /** Length in bytes of an object; undefined where there is none. */
   length(path: string): Promise<number | undefined>;
 
-  /** Removes every staged file and tail but `keep`. May fail halfway; it is called again. */
+  /** Removes a tail that no head names any more. */
+  dropTail(tail: Tail): Promise<void>;
+
+  /** Removes every staged file and tail but `keep`. Called only while nothing is being written. */
   sweep(keep: Tail | undefined): Promise<void>;
 
   /** The newest signed checkpoint, for readers of the folder. Atomic, not durable: it can be signed again. */

@@ -32,11 +32,16 @@ const ORIGIN = /^[^\s+]+$/u;
  */
 export function parseCheckpoint(text: string): SignedCheckpoint {
   const note = parseNote(text);
-  const [origin, size, root, ...rest] = note.body.slice(0, -1).split('\n');
-  if (origin === undefined || !ORIGIN.test(origin)) throw invalid('an origin without white space', note.body);
-  if (size === undefined || root === undefined) throw invalid('origin, size and root', note.body);
-  if (rest.includes('')) throw invalid('extension lines that are not empty', note.body);
-  return { origin, size: parseSize(size), root: parseRoot(root), extensions: rest, note };
+  return { ...parseCheckpointBody(note.body), note };
+}
+
+/** The note's text alone, which ends in a newline. Throws as parseCheckpoint does. */
+export function parseCheckpointBody(body: string): Omit<SignedCheckpoint, 'note'> {
+  const [origin, size, root, ...rest] = body.slice(0, -1).split('\n');
+  if (origin === undefined || !ORIGIN.test(origin)) throw invalid('an origin without white space', body);
+  if (size === undefined || root === undefined) throw invalid('origin, size and root', body);
+  if (rest.includes('')) throw invalid('extension lines that are not empty', body);
+  return { origin, size: parseSize(size), root: parseRoot(root), extensions: rest };
 }
 
 /** Decimal text as JSON and checkpoints carry it: no sign, no leading zero, no space, below 2^53. Throws TLOG_PARSE. */
