@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { StepsealError } from '../base/errors.ts';
 import type { Clock, Rng, Signer } from '../base/ports.ts';
 import { certifyAuthority, pastHalfLife, type Authority } from '../ca/authority.ts';
+import { assertConstrainable } from '../spiffe/trustDomain.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { authorityAt, certificatePath, keyPath, openCertifiedKey, renewCertifiedKey, type CertifiedKey, type StoredKind } from './certified.ts';
 import { preparePrivateFolder } from './files.ts';
@@ -60,6 +61,7 @@ export async function openAuthorities(options: AuthoritiesOptions): Promise<Auth
   const making = () => ({ folder, trustDomain, rng, now: clock.now() });
   await preparePrivateFolder(folder);
   const record = await readRecord(join(folder, RECORD));
+  assertConstrainable(trustDomain);
   await checkGaps(folder, record, options);
 
   const keys: Record<string, string> = {};
