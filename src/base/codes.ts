@@ -47,6 +47,7 @@ export const CODES = {
   ROAD_NOT_ALLOWED: 'denied',
   // tsa
   CLOCK_WENT_BACK: 'unavailable',
+  TIMESTAMP_POLICY: 'invalid',
   // envelope
   BUNDLE_INVALID: 'invalid',
   DIGEST_ALG_CONFUSION: 'invalid',
@@ -109,6 +110,7 @@ export const CODES = {
   STEP_UNEXPECTED: 'verdict',
   VIEW_INVALID: 'invalid',
   // verifier
+  ARTIFACT_REQUIRED: 'unavailable',
   BUILDER_NOT_TRUSTED_FOR_SIGNER: 'verdict',
   BYPRODUCT_DIGEST_MISMATCH: 'verdict',
   CHAIN_INCONSISTENT: 'verdict',
@@ -201,6 +203,25 @@ export const CODES = {
   TIMESTAMP_MISMATCH: 'verdict',
   TRUST_DOMAIN_CA_MISMATCH: 'verdict',
   TSA_UNTRUSTED: 'verdict',
+  // attestor
+  CALLER_ANCESTRY: 'denied',
+  CALLER_NAMESPACE: 'denied',
+  CALLER_OF_RUNNER: 'denied',
+  EXE_TOO_LARGE: 'limit',
+  EXE_UNREADABLE: 'unavailable',
+  FILE_CHANGED: 'verdict',
+  FILE_FAILED: 'unavailable',
+  FILE_NOT_FOUND: 'not-found',
+  FILE_NOT_REGULAR: 'invalid',
+  FILE_OUTSIDE_ROOT: 'denied',
+  FILE_PATH_INVALID: 'invalid',
+  FILE_TOO_LARGE: 'limit',
+  FILE_TOO_SLOW: 'limit',
+  PEER_GONE: 'denied',
+  PERSON_ROAD_CLOSED: 'denied',
+  STEP_NOT_ISOLATED: 'internal',
+  STEP_PROCESS_GONE: 'unavailable',
+  STEP_UNREADABLE: 'unavailable',
   // general
   INTERNAL: 'internal',
   USAGE: 'usage',

@@ -1,9 +1,8 @@
-import { isStepsealError } from '../base/errors.ts';
-import { toHex } from '../base/hex.ts';
 import { sha256 } from '../base/bytes.ts';
-import { formatTimeMs } from '../base/time.ts';
-import { StepsealError } from '../base/errors.ts';
+import { isStepsealError, StepsealError } from '../base/errors.ts';
+import { toHex } from '../base/hex.ts';
 import type { Prehash } from '../base/ports.ts';
+import { formatTimeMs } from '../base/time.ts';
 import { checkIdentity, checkIssuer, checkSct, type ExpectedIdentity, trustedIssuer, trustedTimes } from './certificate.ts';
 import { type ArtifactDigests, checkSignature, checkSubject, signedContent } from './content.ts';
 import { checkCheckpoint, checkEntry, checkInclusion, type KnownCheckpoint, trustedLogOf } from './log.ts';
@@ -13,7 +12,8 @@ import { check, combine, type Established, failed, type Link, notChecked, type V
 
 export interface Context {
   readonly trust: TrustMaterial;
-  readonly prehash: Prehash;
+  /** needed to verify a signature over an artifact that is known by digest only */
+  readonly prehash?: Prehash;
   /** newest checkpoints that this verifier remembers */
   readonly known?: readonly KnownCheckpoint[];
 }

@@ -1,6 +1,5 @@
 import { equalBytes } from '../base/bytes.ts';
 import { StepsealError } from '../base/errors.ts';
-import { toHex } from '../base/hex.ts';
 import { formatTimeMs } from '../base/time.ts';
 import { isWithin } from '../envelope/validity.ts';
 import type { SpiffeId } from '../spiffe/id.ts';
@@ -89,8 +88,4 @@ export function checkIssuer({ certificate }: OpenedBundle, expected: string | un
   }
   if (expected !== undefined && issuer !== expected) throw new StepsealError('ISSUER_MISMATCH', 'the identity was vouched for by another issuer', { expected, found: issuer });
   return issuer;
-}
-
-export function keyName(certificate: Certificate): string {
-  return toHex(certificate.spki);
 }

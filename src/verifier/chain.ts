@@ -5,16 +5,19 @@ import { parseProvenance, type Provenance } from '../provenance/slsaRead.ts';
 import { builderId, invocationId, provenanceIdentity, SLSA_PROVENANCE } from '../provenance/uris.ts';
 import { parseSpiffeId } from '../spiffe/id.ts';
 import { checkBundle, type Context, type Expectation } from './bundle.ts';
+import type { ArtifactDigests } from './content.ts';
 import { type EvidenceSet, missing, type NamedBytes, openAll } from './evidenceSet.ts';
 import { checkGraph } from './graph.ts';
 import type { OpenedBundle } from './opened.ts';
 import { checkRole } from './role.ts';
 import { checkStep, checkStepSet } from './steps.ts';
 import { check, combine, failed, notChecked, type Verdict } from './verdict.ts';
-import type { ArtifactDigests } from './content.ts';
 
-export interface ChainExpectation extends Expectation {
+export interface ArtifactExpectation extends Expectation {
   readonly artifact: ArtifactDigests;
+}
+
+export interface ChainExpectation extends ArtifactExpectation {
   /** builder.id, exactly; without it, the builder of the signer's own trust domain */
   readonly builder?: string;
 }
@@ -28,7 +31,7 @@ export interface ChainExpectation extends Expectation {
 export function verifyChain(files: readonly NamedBytes[], expectation: ChainExpectation, context: Context): Verdict {
   const set = openAll(files);
   const of = `sha256:${toHex(expectation.artifact.sha256)}`;
-  const signed = first(signaturesOf(set, expectation).map((bundle) => ({ bundle, verdict: checkBundle(bundle, expectation, context) })));
+  const signed = signatureIn(set, expectation, context);
   const artifact = signed?.verdict ?? noSignature(set, expectation);
   const trustDomain = trustDomainOf(expectation, signed?.bundle);
   if (signed === undefined || trustDomain === undefined) return combine('chain', '', [{ ...artifact, link: 'artifact' }, notChecked('provenance', 'artifact')], { of });
@@ -44,12 +47,22 @@ export function verifyChain(files: readonly NamedBytes[], expectation: ChainExpe
   return combine('chain', `built and signed as ${signed.bundle.uri} says`, [{ ...artifact, link: 'artifact' }, ...parts], { of });
 }
 
+/** Who signed the artifact, or, with `predicateType`, an attestation of that type about it; nothing about how it came to be. */
+export function verifyArtifactSignature(files: readonly NamedBytes[], expectation: ArtifactExpectation, context: Context): Verdict {
+  const set = openAll(files);
+  return signatureIn(set, expectation, context)?.verdict ?? noSignature(set, expectation);
+}
+
+function signatureIn(set: EvidenceSet, expectation: ArtifactExpectation, context: Context): { bundle: OpenedBundle; verdict: Verdict } | undefined {
+  return first(signaturesOf(set, expectation).map((bundle) => ({ bundle, verdict: checkBundle(bundle, expectation, context) })));
+}
+
 /** The first that holds, otherwise the first. */
 function first<T extends { readonly verdict: Verdict }>(candidates: readonly T[]): T | undefined {
   return candidates.find(({ verdict }) => verdict.status === 'ok') ?? candidates[0];
 }
 
-function signaturesOf(set: EvidenceSet, { artifact, predicateType }: ChainExpectation): OpenedBundle[] {
+function signaturesOf(set: EvidenceSet, { artifact, predicateType }: ArtifactExpectation): OpenedBundle[] {
   return set.bundles.filter(({ statement, contentSha256 }) =>
     predicateType === undefined
       ? statement === undefined && contentSha256 === toHex(artifact.sha256)
@@ -66,7 +79,7 @@ function isAbout(statement: NonNullable<OpenedBundle['statement']>, { sha256 }: 
   }
 }
 
-function noSignature(set: EvidenceSet, { artifact, predicateType }: ChainExpectation): Verdict {
+function noSignature(set: EvidenceSet, { artifact, predicateType }: ArtifactExpectation): Verdict {
   const others = set.bundles.filter(({ statement }) => (predicateType === undefined ? statement === undefined : statement?.predicateType === predicateType));
   const what = predicateType === undefined ? 'no signature over this artifact' : `no attestation of ${predicateType} about this artifact`;
   const error =

@@ -8,21 +8,30 @@ import { pae } from '../envelope/dsse.ts';
 import type { HashedRekord } from '../envelope/hashedRekord.ts';
 import { digestOf, keyDetailsOf } from '../envelope/keyDetails.ts';
 import { matchSubjects } from '../envelope/subject.ts';
+import type { Certificate } from '../x509/certificate.ts';
 import { verifySignature } from '../x509/verify.ts';
 import type { OpenedBundle } from './opened.ts';
 
 /** An artifact by its digests, 32, 48 and 64 bytes. SHA-256 is always there; the others where a key needs them. */
 export interface ArtifactDigests {
   readonly sha256: Uint8Array;
+  /** the whole artifact, where it is in memory anyway; makes a Prehash unnecessary */
+  readonly bytes?: Uint8Array;
   readonly sha384?: Uint8Array;
   readonly sha512?: Uint8Array;
+}
+
+/** Digests of an artifact that is in memory. */
+export function artifactOf(bytes: Uint8Array): ArtifactDigests {
+  const digest = (hash: DigestName): Uint8Array => createHash(hash).update(bytes).digest();
+  return { bytes, sha256: digest('sha256'), sha384: digest('sha384'), sha512: digest('sha512') };
 }
 
 /** What the signature is over: a digest under the hash of the signer's key. */
 export interface SignedContent {
   readonly entry: HashedRekord;
   readonly hash: DigestName;
-  /** the PAE of an envelope; undefined for an artifact */
+  /** the PAE of an envelope, or the artifact; undefined where only its digest is known */
   readonly preimage: Uint8Array | undefined;
 }
 
@@ -34,13 +43,14 @@ export function signedContent({ bundle, certificate }: OpenedBundle, artifact: A
   }
   const hash = digestOf(keyDetails);
   const { content } = bundle;
-  const preimage = content.kind === 'dsse' ? pae(content.payloadType, content.payload) : undefined;
-  const digest = preimage === undefined ? artifactDigest(content.kind === 'message' ? content.digest : undefined, hash, artifact) : createHash(hash).update(preimage).digest();
-  return { hash, preimage, entry: { digest, signature: content.signature, certificate: bundle.certificate, keyDetails } };
+  const sign = (digest: Uint8Array, preimage: Uint8Array | undefined): SignedContent => ({ hash, preimage, entry: { digest, signature: content.signature, certificate: bundle.certificate, keyDetails } });
+  if (content.kind === 'message') return sign(artifactDigest(content.digest, hash, artifact), artifact?.bytes);
+  const preimage = pae(content.payloadType, content.payload);
+  return sign(createHash(hash).update(preimage).digest(), preimage);
 }
 
-function artifactDigest(stated: Uint8Array | undefined, hash: DigestName, artifact: ArtifactDigests | undefined): Uint8Array {
-  if (stated !== undefined && artifact !== undefined && !equalBytes(stated, artifact.sha256)) {
+function artifactDigest(stated: Uint8Array, hash: DigestName, artifact: ArtifactDigests | undefined): Uint8Array {
+  if (artifact !== undefined && !equalBytes(stated, artifact.sha256)) {
     throw new StepsealError('SUBJECT_MISMATCH', 'the bundle is about another artifact', { expected: toHex(artifact.sha256), found: toHex(stated) });
   }
   const digest = hash === 'sha256' ? (artifact?.sha256 ?? stated) : artifact?.[hash];
@@ -48,12 +58,16 @@ function artifactDigest(stated: Uint8Array | undefined, hash: DigestName, artifa
   return digest;
 }
 
-/** Throws SIG_INVALID. */
-export function checkSignature({ bundle, certificate }: OpenedBundle, { entry, hash, preimage }: SignedContent, prehash: Prehash): void {
-  const { signature } = bundle.content;
-  const algorithm = signatureAlgorithmOf(certificate.publicKey.algorithm);
-  const good = preimage === undefined ? prehash.verify(certificate.spki, hash, entry.digest, signature) : verifySignature(certificate.spki, algorithm, preimage, signature);
-  if (!good) throw new StepsealError('SIG_INVALID', 'the signature is not by the key of the certificate over this content', { found: toHex(entry.digest) });
+/** Throws SIG_INVALID; ARTIFACT_REQUIRED where only a digest is known and there is no Prehash. */
+export function checkSignature({ bundle, certificate }: OpenedBundle, content: SignedContent, prehash: Prehash | undefined): void {
+  if (signatureHolds(certificate, bundle.content.signature, content, prehash)) return;
+  throw new StepsealError('SIG_INVALID', 'the signature is not by the key of the certificate over this content', { found: toHex(content.entry.digest) });
+}
+
+function signatureHolds({ spki, publicKey }: Certificate, signature: Uint8Array, { hash, preimage, entry }: SignedContent, prehash: Prehash | undefined): boolean {
+  if (preimage !== undefined) return verifySignature(spki, signatureAlgorithmOf(publicKey.algorithm), preimage, signature);
+  if (prehash !== undefined) return prehash.verify(spki, hash, entry.digest, signature);
+  throw new StepsealError('ARTIFACT_REQUIRED', 'a digest alone cannot be verified here', { expected: 'the bytes of the artifact, or a Prehash' });
 }
 
 /** The statement is of the type asked for and about the artifact. Throws TYPE_MISMATCH, SUBJECT_MISMATCH, DIGEST_ALG_CONFUSION. */
@@ -63,7 +77,7 @@ export function checkSubject({ statement, contentSha256 }: OpenedBundle, artifac
   }
   if (statement === undefined) return `it is about sha256:${contentSha256}`;
   if (artifact === undefined) return `a statement of ${statement.predicateType}`;
-  const digests = Object.entries(artifact).filter(([, value]) => value !== undefined).map(([name, value]) => [name, toHex(value as Uint8Array)]);
-  matchSubjects(statement, Object.fromEntries(digests) as Record<string, string>);
-  return `a statement of ${statement.predicateType} about sha256:${toHex(artifact.sha256)}`;
+  const { sha256, sha384, sha512 } = artifact;
+  matchSubjects(statement, { sha256: toHex(sha256), ...(sha384 && { sha384: toHex(sha384) }), ...(sha512 && { sha512: toHex(sha512) }) });
+  return `a statement of ${statement.predicateType} about sha256:${toHex(sha256)}`;
 }

@@ -1,0 +1,20 @@
+/** The library: verdicts on bundles and whole runs, from bytes. Nothing here opens a file or a socket, or reads a clock. */
+export { StepsealError, type Code, type ErrorDetail, type Kind } from './base/errors.ts';
+export type { DigestName, Prehash } from './base/ports.ts';
+export { parseBundle, type Bundle } from './envelope/bundle.ts';
+export { parseStatement, type Statement, type Subject } from './envelope/statement.ts';
+export { parseCheckpoint, type Checkpoint } from './merkle/checkpoint.ts';
+export { parseClaim, type StepClaim } from './provenance/claim.ts';
+export type { AttemptEvidence, Observed } from './provenance/evidence.ts';
+export { parseNodeEvidence, type NodeEvidence } from './provenance/nodeEvidence.ts';
+export { parseProvenance, type Provenance } from './provenance/slsaRead.ts';
+export { BUILD_TYPE, NODE_EVIDENCE, SLSA_PROVENANCE, STEP_CLAIM } from './provenance/uris.ts';
+export { parseIdentityPattern, type IdentityPattern } from './spiffe/pattern.ts';
+export { verifyBundle, type Context, type Expectation } from './verifier/bundle.ts';
+export type { ExpectedIdentity } from './verifier/certificate.ts';
+export { type ArtifactExpectation, type ChainExpectation, verifyArtifactSignature, verifyChain } from './verifier/chain.ts';
+export { type ArtifactDigests, artifactOf } from './verifier/content.ts';
+export type { NamedBytes } from './verifier/evidenceSet.ts';
+export type { KnownCheckpoint } from './verifier/log.ts';
+export { loadTrust, type TrustMaterial } from './verifier/trust.ts';
+export { firstFault, type Link, type Status, type Verdict } from './verifier/verdict.ts';
