@@ -3,9 +3,9 @@
 // machine's own Node, 20 or newer, runs it. `ignore-scripts` skips npm's pre-scripts, so the install stands here.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const NODE_MAJOR = 24;
@@ -13,12 +13,24 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lockFile = join(root, 'package-lock.json');
 const stampFile = join(root, 'node_modules', '.stepseal-installed');
 const npmList = join(root, 'node_modules', '.package-lock.json');
+// not .bin/node: npm 10 removes that link together with the package of the other architecture, whose link it would be too
+const ownNode = join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
+const nodeLink = join(root, 'node_modules', '.bin', 'node');
 const installLock = join(root, '.stepseal', 'install.lock');
 
+class Failure extends Error {}
+
 function fail(message) {
-  process.stderr.write(`stepseal: ${message}\n`);
-  process.exit(1);
+  throw new Failure(message);
 }
+
+process.on('uncaughtException', (error) => {
+  process.stderr.write(error instanceof Failure ? `stepseal: ${error.message}\n` : `${error.stack}\n`);
+  process.exit(1);
+});
+
+const newEnough = Number(process.versions.node.split('.')[0]) >= NODE_MAJOR;
+const noNode = `Node ${NODE_MAJOR} is needed, and npm has not brought it for ${process.platform} on ${process.arch}; this one is ${process.version}. Run the same command again, or install Node ${NODE_MAJOR}.`;
 
 const lockDigest = () => createHash('sha256').update(readFileSync(lockFile)).digest('hex');
 
@@ -31,7 +43,7 @@ function installed() {
 
 /** Somebody ran npm by hand: the list that npm leaves in node_modules holds what the lock file names, and nothing else. */
 function npmHasInstalled() {
-  if (!existsSync(npmList)) return false;
+  if (!existsSync(npmList) || !(existsSync(ownNode) || newEnough)) return false;
   const wanted = JSON.parse(readFileSync(lockFile, 'utf8')).packages;
   const there = JSON.parse(readFileSync(npmList, 'utf8')).packages;
   delete wanted[''];
@@ -101,7 +113,13 @@ async function install() {
     said = true;
   }
   try {
-    if (!installed()) await npmCi();
+    if (installed()) return;
+    await npmCi();
+    // an optional package that cannot be fetched is left out in silence
+    if (!existsSync(ownNode) && !newEnough) await npmCi();
+    if (!existsSync(ownNode) && !newEnough) fail(noNode);
+    if (existsSync(ownNode) && !existsSync(nodeLink)) symlinkSync(relative(dirname(nodeLink), ownNode), nodeLink);
+    writeStamp();
   } finally {
     rmSync(installLock, { force: true });
   }
@@ -130,7 +148,6 @@ async function npmCi() {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.off(signal, stop);
   if (error?.code === 'ENOENT') fail('npm is not there. Install Node 20 or newer with npm, then try again.');
   if (code !== 0) fail(`npm ci failed (exit code ${code}). What it said:\n\n${output.trim().split('\n').slice(-25).join('\n')}\n\nOnce that is mended, run the same command again.`);
-  writeStamp();
 }
 
 function showProgress() {
@@ -152,14 +169,6 @@ function showProgress() {
   };
 }
 
-/** The Node that runs Stepseal: the one of node_modules, else this one where it is new enough. */
-function findNode() {
-  const own = join(root, 'node_modules', '.bin', 'node');
-  if (existsSync(own)) return own;
-  if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) return process.execPath;
-  fail(`Node ${NODE_MAJOR} is needed and npm has none for ${process.platform} on ${process.arch}; this one is ${process.version}. Install Node ${NODE_MAJOR}, then try again.`);
-}
-
 function run(node, script, args) {
   const child = spawn(node, [script, ...args], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) {
@@ -176,11 +185,13 @@ const target = resolve(root, script);
 if (!installed()) await install();
 else touchStamp();
 process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules', '.cache', 'stepseal');
-const own = join(root, 'node_modules', 'node-linux-' + process.arch, 'bin', 'node');
-if (process.execPath === own) {
+if (process.execPath === ownNode) {
   // npm has put that Node first in PATH: no second process
   process.argv.splice(1, process.argv.length, target, ...args);
+  process.removeAllListeners('uncaughtException');
   const { enableCompileCache } = await import('node:module');
   enableCompileCache(process.env.NODE_COMPILE_CACHE);
   await import(pathToFileURL(target).href);
-} else run(findNode(), target, args);
+} else if (existsSync(ownNode)) run(ownNode, target, args);
+else if (newEnough) run(process.execPath, target, args);
+else fail(noNode);
