@@ -159,6 +159,7 @@ export const CODES = {
   AGENT_REQUIRED: 'denied',
   AGENT_UNKNOWN: 'denied',
   ATTESTATION_INVALID: 'invalid',
+  FULCIO_REQUEST_INVALID: 'invalid',
   IDENTITY_NONE: 'denied',
   POSSESSION_INVALID: 'denied',
   RUN_INVALID: 'invalid',
@@ -182,6 +183,8 @@ export const CODES = {
   TASK_VARIABLE_UNKNOWN: 'invalid',
   TASK_WORKSPACE_INVALID: 'invalid',
   TASK_WORKSPACE_MISSING: 'invalid',
+  // http
+  BODY_TOO_LARGE: 'limit',
   // x509
   ALG_NOT_ALLOWED: 'verdict',
   CERT_CRITICAL_UNKNOWN: 'verdict',

@@ -203,6 +203,13 @@ export declare type CreateRunRequest = Message<"stepseal.admin.v1.CreateRunReque
    * @generated from field: string isolation = 4;
    */
   isolation: string;
+
+  /**
+   * which of the documents is to run, where they leave a choice: name or Kind/name; "" otherwise
+   *
+   * @generated from field: string entry = 5;
+   */
+  entry: string;
 };
 
 /**

@@ -184,6 +184,13 @@ export declare type Attempt = Message<"stepseal.node.v1.Attempt"> & {
    * @generated from field: repeated string roads = 6;
    */
   roads: string[];
+
+  /**
+   * `task/<name>` and `step/<name>` -> string, array or object
+   *
+   * @generated from field: map<string, string> result_types = 7;
+   */
+  resultTypes: { [key: string]: string };
 };
 
 /**
@@ -763,7 +770,7 @@ export declare const Node: GenService<{
     output: typeof CloseAttemptResponseSchema;
   },
   /**
-   * pushed at once and on every change of the trust bundle
+   * pushed at once; the stream stays open until the server stops, so that a change reaches every agent
    *
    * @generated from rpc stepseal.node.v1.Node.WatchTrust
    */

@@ -220,7 +220,7 @@ export declare type EndStepResponse = Message<"stepseal.runner.v1.EndStepRespons
   evidence?: Sealed | undefined;
 
   /**
-   * name -> raw content as observed by the agent (at most 64 KiB each; larger ones only by digest)
+   * name -> raw content as observed by the agent, of at most 4,096 bytes each, as claims carry them; larger ones are known by digest only
    *
    * @generated from field: map<string, bytes> results = 4;
    */

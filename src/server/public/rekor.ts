@@ -1,0 +1,55 @@
+import { toBase64 } from '../../base/base64.ts';
+import { StepsealError } from '../../base/errors.ts';
+import { digestOf, keyDetailsOf } from '../../envelope/keyDetails.ts';
+import { encodeHashedRekord, HASHED_REKORD, parseHashedRekordRequest, type HashedRekord } from '../../envelope/hashedRekord.ts';
+import { parseCertificate } from '../../x509/certificate.ts';
+import { verifyCertificateChain } from '../../x509/path.ts';
+import type { OpenServer } from '../open.ts';
+
+export const MAX_REKOR_REQUEST = 128 * 1024;
+
+/**
+ * Rekor v2 CreateEntry for hashedrekord 0.0.2: answers a TransparencyLogEntry when the checkpoint that covers it is
+ * durable. An entry that is there already is answered with a fresh proof of the original. Only signatures under
+ * certificates of our own CA are taken, while those are valid. JSON in, JSON out.
+ * Throws LOG_REQUEST_INVALID, SIG_INVALID, what path validation throws, LOG_BUSY, STORE_*.
+ */
+export async function createEntry(open: OpenServer, body: Uint8Array): Promise<string> {
+  const entry = parseHashedRekordRequest(body);
+  checkEntry(open, entry);
+  const bytes = encodeHashedRekord(entry);
+  const [added] = await open.tlog.append([bytes]);
+  const { index, treeSize, rootHash, hashes, checkpoint } = added!;
+  // dev.sigstore.rekor.v1.TransparencyLogEntry as protojson writes it: 64-bit integers are text
+  return JSON.stringify({
+    logIndex: `${index}`,
+    logId: { keyId: toBase64(open.tlog.keyId) },
+    kindVersion: HASHED_REKORD,
+    integratedTime: '0',
+    inclusionProof: {
+      logIndex: `${index}`,
+      rootHash: toBase64(rootHash),
+      treeSize: `${treeSize}`,
+      hashes: hashes.map(toBase64),
+      checkpoint: { envelope: checkpoint },
+    },
+    canonicalizedBody: toBase64(bytes),
+  });
+}
+
+function checkEntry({ core, authorities }: OpenServer, { certificate, digest, keyDetails, signature }: HashedRekord): void {
+  const leaf = parseCertificate(certificate);
+  verifyCertificateChain({
+    leaf,
+    intermediates: [...authorities.history('signing-intermediate')],
+    roots: [authorities.signingRoot.certificate],
+    time: core.clock.now(),
+    purpose: 'signing',
+    trustDomain: core.trustDomain,
+  });
+  const expected = keyDetailsOf(leaf.spki);
+  if (keyDetails !== expected) throw new StepsealError('LOG_REQUEST_INVALID', 'keyDetails is not that of the certificate\'s key', { expected, found: keyDetails });
+  if (!core.prehash.verify(leaf.spki, digestOf(keyDetails), digest, signature)) {
+    throw new StepsealError('SIG_INVALID', 'the signature is not by the certificate\'s key over the digest');
+  }
+}

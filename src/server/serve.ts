@@ -1,0 +1,148 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { join } from 'node:path';
+import type { Socket } from 'node:net';
+import { peerOf } from '../attestor/peer.ts';
+import { procExe } from '../attestor/procfs.ts';
+import { userName } from '../attestor/users.ts';
+import { issueX509Svid } from '../ca/svid.ts';
+import { createHealth } from '../rpc/health.ts';
+import { createRpcServer } from '../rpc/server.ts';
+import { serveTls, type TlsIdentity } from '../rpc/tls.ts';
+import { serveUnix } from '../rpc/unix.ts';
+import { type AdminPeer, adminSealService, adminService, type ServerStatus } from './admin.ts';
+import { agentService, bundleService } from './agents.ts';
+import { AGENT_SVID_SECONDS, type Core } from './core.ts';
+import { serveHttp } from './http.ts';
+import { bundleOf, signingConfigOf } from './material.ts';
+import { nodeService } from './node.ts';
+import { type OpenPorts, type OpenServer, openServer } from './open.ts';
+import type { ServerOptions } from './options.ts';
+import { admitPeer, type Peer } from './peers.ts';
+
+export interface RunningServer {
+  readonly trustDomain: string;
+  readonly issuer: string;
+  /** true when this start made the trust domain */
+  readonly created: boolean;
+  readonly keysFolder: string;
+  readonly grpcAddress: string;
+  readonly httpUrl: string;
+  readonly adminSocket: string;
+  /** Lets running calls end, then closes the data folder. */
+  stop(): Promise<void>;
+}
+
+const RENEW_EVERY_MS = 60_000;
+const GRACE_MS = 3_000;
+
+/** Opens the data folder and serves it: gRPC with mTLS for agents, HTTP for everybody, the admin socket for its owner. Throws what opening and listening throw. */
+export async function startServer(options: ServerOptions, ports: OpenPorts): Promise<RunningServer> {
+  const open = await openServer(options, ports);
+  const stoppers: (() => Promise<void>)[] = [() => open.close()];
+  const stop = async (): Promise<void> => {
+    for (const stopper of stoppers.splice(0).toReversed()) await stopper();
+  };
+  try {
+    const { core } = open;
+    const startedMs = core.clock.now();
+    const http = await serveHttp(open, options);
+    stoppers.push(() => http.stop(GRACE_MS));
+    const grpc = await serveAgents(core, options);
+    stoppers.push(grpc.stop);
+    const adminSocket = options.adminSocket ?? join(options.data, 'admin.sock');
+    const grpcAddress = `${options.host}:${grpc.port}`;
+    const admin = await serveAdmin(core, adminSocket, {
+      grpcAddress, startedMs,
+      httpAddress: http.url,
+      dataFolder: options.data,
+      logSize: () => open.tlog.size(),
+      ctSize: () => open.ctLog.size(),
+      trustedRoot: open.trustedRoot,
+      signingConfig: () => signingConfigOf(open, http.url),
+      spiffeBundle: () => bundleOf(core),
+    });
+    stoppers.push(admin);
+    const renewal = renewing(open, grpc.renew);
+    stoppers.push(async () => renewal());
+    return { trustDomain: core.trustDomain, issuer: core.issuer, created: open.authorities.created, keysFolder: join(options.data, 'keys'), grpcAddress, httpUrl: http.url, adminSocket, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function serveAgents(core: Core, { host, grpcPort }: ServerOptions): Promise<{ port: number; renew: () => Promise<void>; stop: () => Promise<void> }> {
+  const peers = { db: core.db, clock: core.clock, trustDomain: core.trustDomain, identityRoots: core.identity.roots };
+  const health = createHealth();
+  const rpc = createRpcServer<Peer>({
+    services: [agentService(core, peers), bundleService(core), nodeService(core, peers), health.implementation],
+    onFault: (error, method) => core.log.error({ method, error: String(error) }, 'a call failed'),
+  });
+  const identity = await serverIdentity(core);
+  const listener = await serveTls<Peer>(rpc, {
+    host, port: grpcPort, identity,
+    admit: (peer) => admitPeer(peer, peers),
+    onRefused: (error) => core.log.warn({ error: String(error) }, 'a connection was refused'),
+  });
+  return {
+    port: listener.port,
+    renew: async () => listener.renew(await serverIdentity(core)),
+    async stop() {
+      const closed = listener.close();
+      await rpc.stop(GRACE_MS);
+      await closed;
+    },
+  };
+}
+
+async function serveAdmin(core: Core, path: string, status: ServerStatus): Promise<() => Promise<void>> {
+  const rpc = createRpcServer<AdminPeer>({
+    services: [adminService(core, status), adminSealService(core)],
+    onFault: (error, method) => core.log.error({ method, error: String(error) }, 'a call failed'),
+  });
+  const listener = await serveUnix<AdminPeer>(rpc, {
+    path, mode: 0o600,
+    admit: adminPeer,
+    onRefused: (error) => core.log.warn({ error: String(error) }, 'a connection to the admin socket was refused'),
+  });
+  return async () => {
+    const closed = listener.close();
+    await rpc.stop(GRACE_MS);
+    await closed;
+  };
+}
+
+function adminPeer(socket: Socket): AdminPeer {
+  const peer = peerOf(socket);
+  const known = { uid: peer.uid, gid: peer.gid, user: userName(peer.uid), path: procExe(peer.folder) ?? '' };
+  peer.assertAlive();
+  return known;
+}
+
+/** The server's own SVID, `/spire/server`, which agents pin; its key is in memory only. */
+async function serverIdentity(core: Core): Promise<TlsIdentity> {
+  const [server] = core.registry.identify({ kind: 'role', role: 'server' });
+  const { publicKey, privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256', publicKeyEncoding: { type: 'spki', format: 'der' }, privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+  });
+  const { chain } = await issueX509Svid(core.identity.svids(), { spiffeId: server!.id.uri, spki: publicKey, seconds: AGENT_SVID_SECONDS });
+  return { chain, key: privateKey };
+}
+
+/** Looks every minute what is past half its life; the server's own SVID is made anew each quarter of an hour. */
+function renewing(open: OpenServer, renewServer: () => Promise<void>): () => void {
+  const { core, authorities } = open;
+  let round = 0;
+  let busy = false;
+  const timer = setInterval(() => {
+    if (busy) return;
+    busy = true;
+    const work = async (): Promise<void> => {
+      const renewed = await authorities.renew();
+      if (renewed.length > 0) core.log.info({ renewed }, 'authorities renewed');
+      if (renewed.includes('svid-ca') || ++round % 15 === 0) await renewServer();
+    };
+    work().catch((error: unknown) => core.log.error({ error: String(error) }, 'renewal failed; tried again in a minute')).finally(() => (busy = false));
+  }, RENEW_EVERY_MS);
+  return () => clearInterval(timer);
+}
