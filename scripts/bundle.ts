@@ -1,14 +1,16 @@
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /**
- * npm run build: the released package into dist/, from which `npm pack ./dist` makes stepseal-<version>.tgz. Bundled,
- * without dependencies and install scripts, not minified: what is released can be read. Same sources, same bytes.
+ * npm run build [-- FOLDER]: the released package into dist/ or a new folder; `npm pack ./dist` then makes
+ * stepseal-<version>.tgz. Bundled, without dependencies and install scripts, not minified: what is released can be
+ * read. Same sources, same bytes.
  */
 const root = join(import.meta.dirname, '..');
-const dist = join(root, 'dist');
+const [given] = process.argv.slice(2);
+const dist = given === undefined ? join(root, 'dist') : resolve(given);
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string; version: string; description: string; license: string };
 const { name, version, description, license } = manifest;
 
@@ -20,11 +22,12 @@ const onlyVersion: Plugin = {
   },
 };
 
-rmSync(dist, { recursive: true, force: true });
+if (given === undefined) rmSync(dist, { recursive: true, force: true });
+else if (existsSync(dist)) throw new Error(`${dist} is there already`);
 const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: { stepseal: 'src/cli/main.ts', index: 'src/index.ts' },
-  outdir: 'dist/lib',
+  outdir: join(dist, 'lib'),
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -65,14 +68,14 @@ writeFileSync(
     2,
   )}\n`,
 );
-console.log(`dist/: ${name} ${version}; npm pack ./dist makes the tarball`);
+console.log(`${name} ${version} in ${dist}; npm pack makes the tarball of it`);
 
 /** The types of the library and of what it mentions. */
 function declarations(): void {
-  const options = ['--declaration', '--emitDeclarationOnly', '--noEmit', 'false', '--rootDir', 'src', '--outDir', 'dist/types'];
-  const config = join(root, 'dist/tsconfig.json');
-  writeFileSync(config, JSON.stringify({ extends: '../tsconfig.json', include: [], files: ['../src/index.ts'] }));
-  const { status, stdout } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', config, ...options.map((option) => option.replace(/^(src|dist\/types)$/, `${root}/$1`))], { encoding: 'utf8' });
+  const config = join(dist, 'tsconfig.json');
+  const compilerOptions = { declaration: true, emitDeclarationOnly: true, noEmit: false, rootDir: join(root, 'src'), outDir: join(dist, 'types'), typeRoots: [join(root, 'node_modules/@types')] };
+  writeFileSync(config, JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions, include: [], files: [join(root, 'src/index.ts')] }));
+  const { status, stdout } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', config], { encoding: 'utf8' });
   rmSync(config);
   if (status !== 0) throw new Error(`types of the library:\n${stdout}`);
 }
