@@ -23,7 +23,7 @@ export interface Authorities {
   readonly ctLog: Signer;
   /** its key lives in memory only (docs/design/0061) */
   svidCa(): Authority;
-  /** Throws CA_EXPIRED, as tsa() does, when the clock stands outside of all its certificates. */
+  /** The same object until it is renewed. Throws CA_EXPIRED, as tsa() does, when the clock stands outside of all its certificates. */
   signingIntermediate(): Authority;
   tsa(): Authority;
   /** every certificate that the key has had, oldest first: the trusted root lists them all */
@@ -111,7 +111,7 @@ export async function openAuthorities(options: AuthoritiesOptions): Promise<Auth
     svidCa: () => svidCa,
     signingIntermediate: () => authorityAt(intermediate, clock.now()),
     tsa: () => authorityAt(tsa, clock.now()),
-    history: (kind) => (kind === 'tsa' ? tsa : intermediate).certificates,
+    history: (kind) => (kind === 'tsa' ? tsa : intermediate).authorities.map(({ certificate }) => certificate),
   };
 }
 

@@ -13,12 +13,12 @@ import { readCertificates, writeCertificates } from './certificates.ts';
 /** Authorities that live in files. */
 export type StoredKind = Exclude<AuthorityKind, 'svid-ca'>;
 
-/** A key and every certificate that it has had, oldest first: a renewed authority keeps its key and its name. */
+/** A key with every certificate that it has had, oldest first: a renewed authority keeps its key and its name. */
 export interface CertifiedKey {
   readonly kind: StoredKind;
   readonly signer: Signer;
   readonly issuer: Authority | undefined;
-  readonly certificates: readonly Certificate[];
+  readonly authorities: readonly Authority[];
 }
 
 interface Making {
@@ -36,22 +36,22 @@ interface Making {
 export async function openCertifiedKey(kind: StoredKind, signer: Signer, issuer: Authority | undefined, making: Making): Promise<CertifiedKey> {
   const path = certificatePath(making.folder, kind);
   const certificates = await readCertificates(path);
-  if (certificates === undefined) return certify({ kind, signer, issuer, certificates: [] }, making);
+  if (certificates === undefined) return certify({ kind, signer, issuer, authorities: [] }, making);
   for (const certificate of certificates) assertFits(certificate, { kind, signer, issuer, path, ...making });
-  return { kind, signer, issuer, certificates };
+  return { kind, signer, issuer, authorities: certificates.map((certificate) => ({ certificate, signer })) };
 }
 
 /** The same key with one more certificate, when the newest one is past half of its life or not valid now. */
 export async function renewCertifiedKey(key: CertifiedKey, making: Making): Promise<CertifiedKey> {
   const newest = newestAt(key, making.now);
-  return newest === undefined || pastHalfLife(newest, making.now) ? certify(key, making) : key;
+  return newest === undefined || pastHalfLife(newest.certificate, making.now) ? certify(key, making) : key;
 }
 
-/** The newest certificate that is valid at `now`. Throws CA_EXPIRED. */
+/** The newest authority that is valid at `now`, the same object at every call. Throws CA_EXPIRED. */
 export function authorityAt(key: CertifiedKey, now: number): Authority {
-  const certificate = newestAt(key, now);
-  if (certificate !== undefined) return { certificate, signer: key.signer };
-  const last = key.certificates.at(-1)!;
+  const newest = newestAt(key, now);
+  if (newest !== undefined) return newest;
+  const last = key.authorities.at(-1)!.certificate;
   throw new StepsealError('CA_EXPIRED', `no certificate of the ${key.kind} is valid now`, {
     expected: `${formatTime(last.notBefore)} to ${formatTime(last.notAfter)}`,
     found: formatTime(now),
@@ -66,21 +66,20 @@ export function certificatePath(folder: string, name: string): string {
   return join(folder, `${name}.crt`);
 }
 
-function newestAt(key: CertifiedKey, now: number): Certificate | undefined {
-  return key.certificates.findLast((certificate) => certificate.notBefore <= now && now <= certificate.notAfter);
+function newestAt(key: CertifiedKey, now: number): Authority | undefined {
+  return key.authorities.findLast(({ certificate }) => certificate.notBefore <= now && now <= certificate.notAfter);
 }
 
 async function certify(key: CertifiedKey, { folder, trustDomain, rng, now }: Making): Promise<CertifiedKey> {
   const { kind, signer, issuer } = key;
-  const { certificate } = await certifyAuthority(kind, { trustDomain, signer, now, rng, ...(issuer && { issuer }) });
-  const certificates = [...key.certificates, certificate];
-  await writeCertificates(certificatePath(folder, kind), certificates);
-  return { ...key, certificates };
+  const authorities = [...key.authorities, await certifyAuthority(kind, { trustDomain, signer, now, rng, ...(issuer && { issuer }) })];
+  await writeCertificates(certificatePath(folder, kind), authorities.map(({ certificate }) => certificate));
+  return { ...key, authorities };
 }
 
 function assertFits(
   certificate: Certificate,
-  { kind, signer, issuer, path, folder, trustDomain }: Omit<CertifiedKey, 'certificates'> & { readonly path: string; readonly folder: string; readonly trustDomain: string },
+  { kind, signer, issuer, path, folder, trustDomain }: Omit<CertifiedKey, 'authorities'> & { readonly path: string; readonly folder: string; readonly trustDomain: string },
 ): void {
   const foreign = (what: string, expected: string, found?: string): StepsealError =>
     new StepsealError('KEY_FOREIGN', `${path} ${what}`, { expected, ...(found !== undefined && { found }) });

@@ -1,5 +1,7 @@
+import type { Custody } from '../x509/evidence.ts';
+
 /** How a signature may be asked for (DESIGN §2): the agent signs; the step's own key over mTLS; a stock client with a JWT-SVID. */
-export type Road = 'seal' | 'in-step' | 'bearer';
+export type Road = Custody;
 
 export const ROADS: readonly Road[] = ['seal', 'in-step', 'bearer'];
 

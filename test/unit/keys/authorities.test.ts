@@ -172,6 +172,7 @@ describe('renewal', () => {
     const all = await open();
     now += 11 * HOUR;
     expect(await all.renew()).toEqual([]);
+    expect(all.signingIntermediate()).toBe(all.signingIntermediate());
   });
 
   it('makes a new SVID CA after half a day, below the same root', async () => {
