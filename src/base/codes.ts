@@ -185,6 +185,9 @@ export const CODES = {
   TASK_WORKSPACE_MISSING: 'invalid',
   // http
   BODY_TOO_LARGE: 'limit',
+  HTTP_BODY: 'invalid',
+  HTTP_CONTENT_TYPE: 'invalid',
+  HTTP_NOT_FOUND: 'not-found',
   // x509
   ALG_NOT_ALLOWED: 'verdict',
   CERT_CRITICAL_UNKNOWN: 'verdict',

@@ -1,44 +1,83 @@
-import { createAdaptorServer } from '@hono/node-server';
-import type { Hono } from 'hono';
-import type { Server } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { StepsealError } from '../base/errors.ts';
 import { listenTcp, listenUnix } from '../rpc/listen.ts';
+import { errorBody, type HttpApp } from './app.ts';
 
 export interface HttpListener {
+  /** 0 on a Unix socket */
   readonly port: number;
-  /** Lets running requests end for at most `graceMs`, then cuts every connection. */
+  /** Takes no new connections, closes idle ones, lets running requests end for at most `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
 
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 60_000;
-const MAX_CONNECTIONS = 2_000;
-
-/** HTTP/1.1 on a TCP port. Throws PORT_TAKEN, ADDRESS_UNUSABLE. */
-export async function serveHttpTcp(app: Hono, { host, port }: { readonly host: string; readonly port: number }): Promise<HttpListener> {
-  const server = httpServer(app);
-  return { port: await listenTcp(server, host, port), stop: (graceMs) => stop(server, graceMs) };
+export interface UnixPlace<P> {
+  readonly path: string;
+  readonly mode: number;
+  /** Called for each connection before a byte is read; what it throws is told to `onRefused` and closes the connection. */
+  readonly admit: (socket: Socket) => P;
+  readonly onRefused: (error: unknown) => void;
 }
 
-/** HTTP/1.1 on a Unix socket with the given mode. Throws as listenUnix. */
-export async function serveHttpUnix(app: Hono<never>, { path, mode, onServer }: { readonly path: string; readonly mode: number; readonly onServer?: (server: Server) => void }): Promise<HttpListener> {
-  const server = httpServer(app as unknown as Hono);
-  onServer?.(server);
-  await listenUnix(server, path, mode);
-  return { port: 0, stop: (graceMs) => stop(server, graceMs) };
+const HEADERS_MS = 10_000;
+const REQUEST_MS = 60_000;
+const IDLE_MS = 5_000;
+
+/** What is served: any hono app. */
+interface Fetches {
+  fetch(request: Request, env: never): Response | Promise<Response>;
 }
 
-function httpServer(app: Hono): Server {
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.maxConnections = MAX_CONNECTIONS;
-  return server;
+/** HTTP/1.1 on a TCP port (0: any free one). Throws PORT_TAKEN, ADDRESS_UNUSABLE. */
+export function serveHttpTcp(app: Fetches, { host, port }: { readonly host: string; readonly port: number }): Promise<HttpListener> {
+  return start(app, () => undefined, (server) => listenTcp(server, host, port));
 }
 
-async function stop(server: Server, graceMs: number): Promise<void> {
-  const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-  await closed;
-  clearTimeout(timer);
+/** HTTP/1.1 on a Unix socket; requests know their peer as `context.env.peer`. Throws as listenUnix. */
+export function serveHttpUnix<P>(app: HttpApp<P>, place: UnixPlace<P>): Promise<HttpListener> {
+  const peers = new WeakMap<Socket, P>();
+  return start(
+    app,
+    ({ socket }) => {
+      if (!peers.has(socket)) throw new StepsealError('PEER_UNKNOWN', 'nothing is known of this connection');
+      return peers.get(socket);
+    },
+    async (server) => {
+      server.prependListener('connection', (socket: Socket) => {
+        try {
+          peers.set(socket, place.admit(socket));
+        } catch (error) {
+          socket.destroy();
+          place.onRefused(error);
+        }
+      });
+      await listenUnix(server, place.path, place.mode);
+      return 0;
+    },
+  );
+}
+
+type HttpServer = ReturnType<typeof createServer>;
+
+async function start(app: Fetches, peerOf: (request: IncomingMessage) => unknown, listen: (server: HttpServer) => Promise<number>): Promise<HttpListener> {
+  const listener = getRequestListener(
+    (request, env) => app.fetch(request, { ...env, peer: peerOf(env.incoming as IncomingMessage) } as never),
+    {
+      overrideGlobalObjects: false,
+      errorHandler: (error) => Response.json(errorBody(error), { status: error instanceof StepsealError ? 403 : 400 }),
+    },
+  );
+  const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: IDLE_MS }, (request, response) => void listener(request, response));
+  const port = await listen(server);
+  return {
+    port,
+    async stop(graceMs) {
+      const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
 }
