@@ -38,8 +38,8 @@ export class Reader {
   }
 
   array(): Reader[] {
-    if (!Array.isArray(this.value)) this.fail('an array');
-    return (this.value as Json[]).map((item, index) => new Reader(item, `${this.path}[${index}]`, this.code));
+    const items = Array.isArray(this.value) ? this.value : this.fail('an array');
+    return items.map((item, index) => new Reader(item, `${this.path}[${index}]`, this.code));
   }
 
   string(expected = 'a string', accept: RegExp = /^/): string {

@@ -1,5 +1,5 @@
 import canonicalize from 'canonicalize';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fromBase64, fromBase64Url, toBase64, toBase64Url } from '../../src/base/base64.ts';
 import { isStepsealError } from '../../src/base/errors.ts';

@@ -69,7 +69,7 @@ describe.each([
     ['no content', 'BUNDLE_INVALID', (json) => (delete json.messageSignature, delete json.dsseEnvelope)],
     ['both contents', 'BUNDLE_INVALID', (json) => Object.assign(json, jsonOf(MESSAGE_BUNDLE), jsonOf(DSSE_BUNDLE))],
     ['33 log entries', 'BUNDLE_INVALID', (json) => (json.verificationMaterial.tlogEntries = Array(33).fill(entry(json)))],
-    ['33 timestamps', 'BUNDLE_INVALID', (json) => (json.verificationMaterial.timestampVerificationData.rfc3161Timestamps = Array(33).fill({ signedTimestamp: 'AAAA' }))],
+    ['33 timestamps', 'BUNDLE_INVALID', (json) => (json.verificationMaterial.timestampVerificationData.rfc3161Timestamps = Array.from({ length: 33 }, () => ({ signedTimestamp: 'AAAA' })))],
     ['an empty timestamp', 'BUNDLE_INVALID', (json) => (json.verificationMaterial.timestampVerificationData.rfc3161Timestamps = [{}])],
     ['base64 without padding', 'BASE64_NONCANONICAL', (json) => (json.verificationMaterial.timestampVerificationData.rfc3161Timestamps = [{ signedTimestamp: 'AA' }])],
     ['base64 of the URL alphabet', 'BASE64_NONCANONICAL', (json) => (entry(json).logId.keyId = `${'_'.repeat(43)}=`)],

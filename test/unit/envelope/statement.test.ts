@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { matchSubjects } from '../../../src/envelope/subject.ts';
-import { encodeStatement, parseStatement, type Statement } from '../../../src/envelope/statement.ts';
+import { encodeStatement, parseStatement, STATEMENT_TYPE, type Statement } from '../../../src/envelope/statement.ts';
 import { STATEMENT } from './sample.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
@@ -32,7 +32,7 @@ describe('parseStatement', () => {
     ['Statement v0.1', 'TYPE_MISMATCH', { ...STATEMENT, _type: 'https://in-toto.io/Statement/v0.1' }],
     ['Statement v1.0', 'TYPE_MISMATCH', { ...STATEMENT, _type: 'https://in-toto.io/Statement/v1.0' }],
     ['no type', 'TYPE_MISMATCH', { ...STATEMENT, _type: undefined }],
-    ['a type that is no text', 'TYPE_MISMATCH', { ...STATEMENT, _type: [STATEMENT._type] }],
+    ['a type that is no text', 'TYPE_MISMATCH', { ...STATEMENT, _type: [STATEMENT_TYPE] }],
     ['no predicate type', 'STATEMENT_INVALID', { ...STATEMENT, predicateType: undefined }],
     ['an empty predicate type', 'STATEMENT_INVALID', { ...STATEMENT, predicateType: '' }],
     ['a predicate type that is no URI', 'STATEMENT_INVALID', { ...STATEMENT, predicateType: 'provenance' }],

@@ -61,7 +61,7 @@ describe('SPIFFE bundle documents', () => {
     ['a kid that is taken', 'SPIFFE_BUNDLE_INVALID', ({ keys }) => keys.push({ ...keys[2] })],
     ['a private member', 'JWK_INVALID', ({ keys }) => (keys[2]!['d'] = 'AAAA')],
     ['a point that is not on the curve', 'JWK_INVALID', ({ keys }) => (keys[2]!['x'] = 'A'.repeat(43))],
-    ['a coordinate in another spelling', 'JWK_INVALID', ({ keys }) => (keys[2]!['x'] += '=')],
+    ['a coordinate in another spelling', 'JWK_INVALID', ({ keys }) => (keys[2]!['x'] = `${String(keys[2]!['x'])}=`)],
     ['a negative sequence', 'SPIFFE_BUNDLE_INVALID', (json) => (json['spiffe_sequence'] = -1)],
     ['a hint in text', 'SPIFFE_BUNDLE_INVALID', (json) => (json['spiffe_refresh_hint'] = '300')],
   ])('refuse %s', (_, expected, change) => {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseSpiffeId, spiffeId } from '../../../src/spiffe/id.ts';
 import { assertConstrainable, parseTrustDomain } from '../../../src/spiffe/trustDomain.ts';
-import { authorityId, leafId } from '../../../src/spiffe/x509Svid.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
 
@@ -83,32 +82,5 @@ describe('trust domains', () => {
 
   test.each(['a_b.example', '1.2.3.4', '10', 'a..b', '.a', 'a.', '-a', 'a-', '-', `${'a'.repeat(64)}.org`, `${'a.'.repeat(126)}ab`])('%.70s cannot be a name constraint', (text) => {
     expect(() => assertConstrainable(parseTrustDomain(text))).toThrow(code('TRUST_DOMAIN_NOT_CONSTRAINABLE'));
-  });
-});
-
-describe('the URI SANs of certificates', () => {
-  const workload = 'spiffe://example.org/a';
-  const domain = 'spiffe://example.org';
-
-  test('a leaf has exactly one, with a path', () => {
-    expect(leafId([workload]).uri).toBe(workload);
-    expect(() => leafId([])).toThrow(code('SPIFFE_ID_INVALID'));
-    expect(() => leafId([domain])).toThrow(code('SPIFFE_ID_INVALID'));
-    expect(() => leafId(['https://example.org/a'])).toThrow(code('SPIFFE_ID_INVALID'));
-  });
-
-  test.each([
-    ['the good one first', [workload, 'https://example.org']],
-    ['the good one second', ['https://example.org', workload]],
-    ['the same twice', [workload, workload]],
-  ])('two are refused: %s', (_, uris) => {
-    expect(() => leafId(uris)).toThrow(code('SAN_MULTIPLE_URI'));
-    expect(() => authorityId(uris)).toThrow(code('SAN_MULTIPLE_URI'));
-  });
-
-  test('a CA has none, or that of its trust domain', () => {
-    expect(authorityId([])).toBeUndefined();
-    expect(authorityId([domain])?.uri).toBe(domain);
-    expect(() => authorityId([workload])).toThrow(code('SPIFFE_ID_INVALID'));
   });
 });

@@ -85,7 +85,7 @@ describe('signJwtSvid', () => {
     ['a subject that is no SPIFFE ID', { sub: 'me' }, 'SPIFFE_ID_INVALID'],
     ['an algorithm that JWT-SVID does not list', { signer: { ...p256.signer, algorithm: 'ed25519' } }, 'JWT_ALG_NOT_ALLOWED'],
   ] as const)('refuses %s', async (_, change, expected) => {
-    await expect(signJwtSvid({ ...template, signer: p256.signer, ...change } as Parameters<typeof signJwtSvid>[0])).rejects.toThrow(code(expected));
+    await expect(signJwtSvid({ ...template, signer: p256.signer, ...change })).rejects.toThrow(code(expected));
   });
 });
 
