@@ -26,13 +26,15 @@ export const command = defineCommand({
   description: [
     'ARTIFACT is a file, which the agent opens and hashes itself, or sha256:HEX. The agent attests the calling process,',
     'signs as its identity and answers with one Sigstore bundle v0.3 per artifact, written as NAME.sigstore.json.',
-    'With --predicate the artifacts become the subjects of one in-toto statement instead.',
+    'With --predicate the artifacts become the subjects of one in-toto statement instead. With --admin the server seals,',
+    'without an agent, as the person who may open its admin socket.',
   ].join('\n'),
   options: {
     out: { value: 'DIR', default: '.', text: 'where the bundles are written' },
     predicate: { value: 'FILE', text: 'seal one statement about all artifacts with this JSON object as its predicate; needs --type' },
     type: { value: 'URI', text: 'the predicate type of --predicate; reserved ones are refused' },
     socket: SOCKET_OPTION,
+    admin: { type: 'boolean', text: "seal at the server's admin socket ($STEPSEAL_ADMIN_SOCKET, else .stepseal/server/admin.sock), as the person there" },
   },
   examples: [
     { line: 'stepseal seal app.tgz --out bundles', text: 'one artifact, its bundle in bundles/app.tgz.sigstore.json' },
@@ -45,11 +47,13 @@ export const command = defineCommand({
     }
     const items =
       values.predicate === undefined || values.type === undefined
-        ? positionals.map((artifact) => itemOf(artifact, io))
+        ? await Promise.all(positionals.map((artifact) => itemOf(artifact, values.admin, io)))
         : [await statementItem(positionals, values.predicate, values.type, io)];
     const names = items.map((item) => bundleName(item));
     assertDistinct(names);
-    const answer = await callAgent(sealSocketPath(values.socket, io), '/v1/seal', { items });
+    const answer = values.admin
+      ? await (await import('./adminSeal.ts')).sealAtServer(items, io)
+      : await callAgent(sealSocketPath(values.socket, io), '/v1/seal', { items });
     const spiffeId = answer.at('spiffeId').string();
     const elapsedUs = Number(answer.at('elapsedUs').string());
     const folder = resolve(io.cwd, values.out);
@@ -62,9 +66,12 @@ export const command = defineCommand({
   },
 });
 
-function itemOf(artifact: string, io: Io): JsonObject {
+/** A file is named to the agent, which hashes it itself; the admin socket takes digests only. */
+async function itemOf(artifact: string, admin: boolean, io: Io): Promise<JsonObject> {
   const digest = digestOf(artifact);
-  return digest === undefined ? { name: basename(artifact), path: resolve(io.cwd, artifact) } : { name: artifact, sha256: digest };
+  if (digest !== undefined) return { name: artifact, sha256: digest };
+  const path = resolve(io.cwd, artifact);
+  return admin ? { name: basename(artifact), sha256: await readable(path, () => hashFile(path)) } : { name: basename(artifact), path };
 }
 
 function digestOf(artifact: string): string | undefined {

@@ -11,6 +11,7 @@ export const TABLE: readonly Entry[] = [
   { name: 'seal', summary: 'seal files or digests as the calling step', load: () => import('./seal.ts') },
   { name: 'token', summary: 'print a JWT-SVID of the caller', load: () => import('./token.ts') },
   { name: 'verify', summary: 'check an artifact and how it came to be, offline', load: () => import('./verify.ts') },
+  { name: 'server', summary: 'run the control plane: identity, CA, log, timestamps, provenance', load: () => import('./server.ts') },
   { name: 'status', summary: 'what a running server says about itself', load: () => import('./status.ts') },
   { name: 'join-token', summary: 'make a one-time token for a new agent', load: () => import('./join-token.ts') },
   { name: 'completion', summary: 'print the completion script of a shell', load: () => import('./completion.ts') },
