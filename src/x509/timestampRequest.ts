@@ -60,9 +60,9 @@ export function buildTimestampRequest(request: TimestampRequest): Uint8Array {
 }
 
 /** Runs a parser of timestamps; what is wrong with the form of the bytes becomes TIMESTAMP_INVALID. */
-export function asTimestampFault<T>(what: string, parse: () => T): T {
+export function asTimestampFault<T>(what: string, run: () => T): T {
   try {
-    return parse();
+    return run();
   } catch (cause) {
     if (!isStepsealError(cause) || cause.code === 'ALG_NOT_ALLOWED' || cause.code === 'TIMESTAMP_INVALID') throw cause;
     throw new StepsealError('TIMESTAMP_INVALID', `not a timestamp ${what}: ${cause.message}`, { cause });

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isStepsealError } from '../../src/base/errors.ts';
 import { children, parseDer, bytesOf, type DerNode } from '../../src/der/read.ts';
@@ -51,14 +51,18 @@ describe('DER', () => {
   });
 
   test('integers, identifiers, bit lists and times read back', () => {
-    fc.assert(fc.property(fc.bigInt({ min: 0n, max: 2n ** 160n }), (value) => void expect(asInteger(parseDer(integer(value)), 'i')).toBe(value)));
+    fc.assert(fc.property(fc.bigInt({ min: 0n, max: 2n ** 160n }), (value) => {
+      expect(asInteger(parseDer(integer(value)), 'i')).toBe(value);
+    }));
     fc.assert(
       fc.property(fc.constantFrom(0, 1, 2), fc.nat(39), fc.array(fc.nat(2 ** 31 - 1), { maxLength: 5 }), (first, second, rest) => {
         const text = [first, second, ...rest].join('.');
         expect(asOid(parseDer(oid(text)), 'oid')).toBe(text);
       }),
     );
-    fc.assert(fc.property(fc.nat(2 ** 31 - 1), (bits) => void expect(asNamedBits(parseDer(namedBits(bits)), 'bits')).toBe(bits)));
+    fc.assert(fc.property(fc.nat(2 ** 31 - 1), (bits) => {
+      expect(asNamedBits(parseDer(namedBits(bits)), 'bits')).toBe(bits);
+    }));
     fc.assert(
       fc.property(fc.integer({ min: Date.UTC(1950) / 1000, max: Date.UTC(9999, 11, 31) / 1000 }), (seconds) => {
         expect(asTime(parseDer(time(seconds * 1000)), 'time')).toBe(seconds * 1000);
@@ -76,7 +80,9 @@ describe('DER', () => {
   });
 
   test('PEM reads back', () => {
-    fc.assert(fc.property(fc.uint8Array({ minLength: 1, maxLength: 200 }), (der) => void expect(Buffer.compare(decodePem(encodePem('X', der), 'X')[0]!, der)).toBe(0)));
+    fc.assert(fc.property(fc.uint8Array({ minLength: 1, maxLength: 200 }), (der) => {
+      expect(Buffer.compare(decodePem(encodePem('X', der), 'X')[0]!, der)).toBe(0);
+    }));
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { sha256 } from '../../../src/base/bytes.ts';
 import { toHex } from '../../../src/base/hex.ts';
 import { leafIndexExtension, timestampedEntry } from '../../../src/merkle/ct.ts';
-import { parseCertificate } from '../../../src/x509/certificate.ts';
+import type { Certificate } from '../../../src/x509/certificate.ts';
 import { extension, poison, sctList } from '../../../src/x509/extensions.ts';
 import { EKU, EXTENSION } from '../../../src/x509/oids.ts';
 import { precertTbs } from '../../../src/x509/precert.ts';
@@ -15,8 +15,8 @@ const ctKey = testKey();
 const LOG: CtLogKey = { spki: ctKey.spki, validFor: { start: NOW - 1_000 } };
 const subject = testKey();
 
-/** A certificate with `lists` of SCTs embedded, each made over the same precertificate. */
-function logged(change: Partial<Sct> = {}, options: { by?: Holder; key?: typeof ctKey; extra?: Uint8Array[]; times?: number } = {}): ReturnType<typeof parseCertificate> {
+/** A certificate that embeds an SCT made over its own precertificate. */
+function logged(change: Partial<Sct> = {}, options: { by?: Holder; key?: typeof ctKey; extra?: Uint8Array[]; times?: number } = {}): Certificate {
   const { by = ca, key = ctKey, extra = [], times = 1 } = options;
   const shape = { by, key: subject, uris: ['spiffe://example.org/a'], ekus: [EKU.codeSigning], serial: new Uint8Array(16).fill(9) };
   const tbs = precertTbs(leaf(shape).certificate.tbs);
