@@ -29,9 +29,13 @@ export async function recover(storage: LogStorage, format: LogFormat): Promise<R
   if (head === undefined) return { committed: { size: 0, root: EMPTY_ROOT, head, tail: [] }, edge: { levels: [] } };
   const tail = await readTail(storage, format, head);
   const edge = await readEdge(storage, head, tail);
-  await recheckBundles(storage, format, head.size);
   const found = rootOf(head.size, edge);
-  if (!equalBytes(found, head.root)) throw await blame(storage, format, head, found);
+  const full = Math.floor(head.size / TILE_WIDTH);
+  if (!equalBytes(found, head.root)) {
+    await recheckBundles(storage, format, full - (full % TILE_WIDTH), full, false);
+    throw wrongRoot(storage, head, found);
+  }
+  await recheckBundles(storage, format, Math.max(0, full - RECHECKED_BUNDLES), full, true);
   return { committed: { size: head.size, root: head.root, head, tail }, edge };
 }
 
@@ -85,21 +89,23 @@ async function tileRoot(storage: LogStorage, level: number, index: number): Prom
   return nodeOf(tile, TILE_HEIGHT, 0);
 }
 
-async function recheckBundles(storage: LogStorage, format: LogFormat, size: number): Promise<void> {
-  const full = Math.floor(size / TILE_WIDTH);
-  for (let index = Math.max(0, full - RECHECKED_BUNDLES); index < full; index++) {
-    const problem = await compareBundle(storage, index, await readBundle(storage, format, index));
-    if (problem) throw problem;
+async function recheckBundles(storage: LogStorage, format: LogFormat, from: number, to: number, treeWhole: boolean): Promise<void> {
+  for (let index = from; index < to; index++) {
+    await compareBundle(storage, format, index, await readBundle(storage, format, index), treeWhole);
   }
 }
 
-/** What is wrong between a bundle and its tile, if anything. */
-export async function compareBundle(storage: LogStorage, index: number, entries: readonly StoredEntry[]): Promise<StepsealError | undefined> {
-  const path = tilePath(0, index);
-  const bytes = await readFullTile(storage, path);
+/**
+ * Compares a bundle with its tile. Where they differ, and the tree is whole, the bundle is wrong; otherwise the tile is.
+ * Throws LOG_CORRUPT naming the file.
+ */
+export async function compareBundle(storage: LogStorage, format: LogFormat, index: number, entries: readonly StoredEntry[], treeWhole: boolean): Promise<void> {
+  const bytes = await readFullTile(storage, tilePath(0, index));
   const wrong = entries.findIndex(({ leafHash }, i) => !equalBytes(leafHash, bytes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE)));
-  if (wrong < 0) return undefined;
-  return corrupt(storage.locate(path), `the hash of entry ${index * TILE_WIDTH + wrong}`, 'another hash, or another entry in the bundle beside it');
+  if (wrong < 0) return;
+  const place = index * TILE_WIDTH + wrong;
+  if (treeWhole) throw corrupt(storage.locate(tilePath(format.tiles, index)), `entry ${place} as the tree has it`, 'another entry');
+  throw corrupt(storage.locate(tilePath(0, index)), `the hash of entry ${place}`, 'another hash');
 }
 
 function rootOf(size: number, edge: Edge): Uint8Array {
@@ -109,13 +115,8 @@ function rootOf(size: number, edge: Edge): Uint8Array {
   }).root();
 }
 
-/** Which file it is that makes the root come out wrong: a bundle and its tile disagree, or it is the tail. */
-async function blame(storage: LogStorage, format: LogFormat, { size, root, tail }: Head, found: Uint8Array): Promise<StepsealError> {
-  const full = Math.floor(size / TILE_WIDTH);
-  for (let index = full - (full % TILE_WIDTH); index < full; index++) {
-    const problem = await compareBundle(storage, index, await readBundle(storage, format, index));
-    if (problem) return problem;
-  }
+/** Where every bundle agrees with its tile and the root still comes out wrong, it is the tail. */
+export function wrongRoot(storage: LogStorage, { root, tail }: Head, found: Uint8Array): StepsealError {
   return corrupt(tail ? storage.locateTail(tail) : storage.locate('tile'), `the root ${toHex(root)}`, toHex(found));
 }
 

@@ -63,9 +63,6 @@ export interface LogStorage {
   /** An object, whole; undefined where there is none. */
   read(path: string): Promise<Uint8Array | undefined>;
 
-  /** Length in bytes of an object; undefined where there is none. */
-  length(path: string): Promise<number | undefined>;
-
   /** Removes a tail that no head names any more. */
   dropTail(tail: Tail): Promise<void>;
 
@@ -79,4 +76,5 @@ export interface LogStorage {
   /** Full name of a file, for messages. */
   locate(path: string): string;
   locateTail(tail: Tail): string;
+  locateKeys(): string;
 }

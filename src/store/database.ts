@@ -30,7 +30,7 @@ export function openDatabase(folder: string): Database {
     createPrivate(path);
     const sqlite = new DatabaseSync(path, { timeout: 5000 });
     try {
-      sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+      sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -16384');
       const database = wrap(path, sqlite);
       migrate(database, sqlite);
       return database;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isStepsealError } from '../base/errors.ts';
 import type { LogObject, Tail } from '../log/storage.ts';
@@ -12,7 +12,6 @@ export interface LogFiles {
   extendTail(tail: Tail | undefined, bytes: Uint8Array): Promise<Tail>;
   readTail(tail: Tail): Promise<Uint8Array | undefined>;
   read(path: string): Promise<Uint8Array | undefined>;
-  length(path: string): Promise<number | undefined>;
   dropTail(tail: Tail): Promise<void>;
   sweep(keep: Tail | undefined): Promise<void>;
   /** Atomic, not durable. */
@@ -93,11 +92,6 @@ export function openLogFiles(folder: string): LogFiles {
       return bytes?.subarray(0, tail.bytes);
     },
     read: (path) => readWhole(locate(path)),
-    length: (path) =>
-      guard(locate(path), async () => {
-        const found = await absent(stat(locate(path)));
-        return found?.isFile() ? found.size : undefined;
-      }),
     dropTail: (tail) => guard(locateTail(tail), () => rm(locateTail(tail), { force: true })),
     sweep: (keep) =>
       guard(staging, async () => {

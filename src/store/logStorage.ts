@@ -1,12 +1,14 @@
 import { join } from 'node:path';
-import { fromUtf8, utf8 } from '../base/bytes.ts';
+import { compareBytes, fromUtf8, utf8 } from '../base/bytes.ts';
 import { StepsealError } from '../base/errors.ts';
+import { toHex } from '../base/hex.ts';
 import type { Head, KeyedEntry, LogStorage } from '../log/storage.ts';
 import { blob, number, textOrNone } from './columns.ts';
 import type { Database, Row } from './database.ts';
 import { openLogFiles } from './logFiles.ts';
 
 const CHECKPOINT = 'checkpoint';
+const GROUP = 64;
 
 /**
  * The storage of one log: bodies and tiles in files below `<folder>/<log>`, head and keys in the database. `log` is a
@@ -31,6 +33,7 @@ export function openLogStorage({ db, folder, log }: { db: Database; folder: stri
 
   return {
     ...files,
+    locateKeys: () => `${db.path} (log_keys of ${log})`,
     head: async () => head(),
     async commit(expected, next, keys) {
       db.transaction(() => {
@@ -40,14 +43,21 @@ export function openLogStorage({ db, folder, log }: { db: Database; folder: stri
             found: `size ${head()?.size ?? 0}`,
           });
         }
-        for (const { key, index } of keys) db.run('INSERT INTO log_keys (log, key, entry) VALUES (?, ?, ?)', log, key, index);
+        // in the order of the index, so that one commit touches each of its pages once
+        const sorted = [...keys].sort((a, b) => compareBytes(a.key, b.key));
+        for (const group of groups(sorted)) {
+          const rows = group.map(() => '(?, ?, ?)').join(', ');
+          db.run(`INSERT INTO log_keys (log, key, entry) VALUES ${rows}`, ...group.flatMap(({ key, index }) => [log, key, index]));
+        }
       });
     },
     async lookup(keys) {
-      return keys.map((key) => {
-        const row = db.get('SELECT entry FROM log_keys WHERE log = ? AND key = ?', log, key);
-        return row && number(row, 'entry');
-      });
+      const found = new Map<string, number>();
+      for (const group of groups(keys)) {
+        const rows = db.all(`SELECT key, entry FROM log_keys WHERE log = ? AND key IN (${group.map(() => '?').join(', ')})`, log, ...group);
+        for (const row of rows) found.set(toHex(blob(row, 'key')), number(row, 'entry'));
+      }
+      return keys.map((key) => (found.size === 0 ? undefined : found.get(toHex(key))));
     },
     *keys(): Iterable<KeyedEntry> {
       for (const row of db.iterate('SELECT key, entry FROM log_keys WHERE log = ?', log)) yield { key: blob(row, 'key'), index: number(row, 'entry') };
@@ -58,6 +68,15 @@ export function openLogStorage({ db, folder, log }: { db: Database; folder: stri
       return bytes && fromUtf8(bytes);
     },
   };
+}
+
+/** Groups of GROUP, then single ones: two statements to prepare, and a call for each row costs more than the row. */
+function groups<T>(items: readonly T[]): T[][] {
+  const whole = items.length - (items.length % GROUP);
+  return Array.from({ length: whole / GROUP + (items.length - whole) }, (_, i) => {
+    const start = i < whole / GROUP ? i * GROUP : whole + (i - whole / GROUP);
+    return items.slice(start, start < whole ? start + GROUP : start + 1);
+  });
 }
 
 function headOf(row: Row): Head {
