@@ -1,4 +1,5 @@
 import { toBase64 } from '../base/base64.ts';
+import { StepsealError } from '../base/errors.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { Reader } from '../base/read.ts';
 import { readBytes, readInt64, readList } from './fields.ts';
@@ -57,6 +58,7 @@ export function readTlogEntry(reader: Reader): TlogEntry {
   const integratedTime = reader.at('integratedTime');
   if (readInt64(integratedTime) !== 0) integratedTime.fail('0');
   const kindVersion = reader.at('kindVersion').only('kind', 'version');
+  if (!reader.at('inclusionProof').present) throw new StepsealError('TLOG_PROOF', `${reader.path} has no inclusion proof`);
   const proof = reader.at('inclusionProof').only('logIndex', 'rootHash', 'treeSize', 'hashes', 'checkpoint');
   return {
     logIndex: readInt64(reader.at('logIndex')),

@@ -6,7 +6,7 @@ import type { SpiffeId } from '../spiffe/id.ts';
 import { type IdentityPattern, matchIdentity } from '../spiffe/pattern.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { fulcioValue } from '../x509/fulcio.ts';
-import { identityOf } from '../x509/leaf.ts';
+import { assertLeaf, identityOf } from '../x509/leaf.ts';
 import { GENERAL_NAME } from '../x509/names.ts';
 import { verifyCertificateChain } from '../x509/path.ts';
 import { verifySct } from '../x509/sct.ts';
@@ -22,6 +22,7 @@ export function trustedTimes({ bundle }: OpenedBundle, trust: TrustMaterial): nu
 
 /** Path to a trusted authority at each of the times. Returns the issuer. Throws what verifyCertificateChain throws. */
 export function trustedIssuer({ certificate }: OpenedBundle, trust: TrustMaterial, times: readonly number[]): Certificate {
+  assertLeaf(certificate, 'signing');
   const { trustDomain } = identityOf(certificate);
   let fault: unknown;
   for (const authority of trust.authorities) {

@@ -23,7 +23,7 @@ import { encodeSct, encodeSctList, sctSignedData } from '../../src/x509/sct.ts';
 import { assembleCertificate, tbsCertificate } from '../../src/x509/template.ts';
 import { assembleTimestampResponse } from '../../src/x509/timestamp.ts';
 import { tstInfo } from '../../src/x509/tstInfo.ts';
-import { seededRng, seededSigner } from './seeded.ts';
+import { seededRng, seededSigner } from './seededKeys.ts';
 
 /** 2026-01-02T03:04:05Z */
 export const START = 1_767_323_045_000;
@@ -92,6 +92,8 @@ export interface CertificateKnobs {
   readonly notAfter?: number;
   /** replaces, adds or deletes extensions by name before anything is signed */
   readonly change?: (extensions: Map<string, Uint8Array>) => void;
+  /** the same after the SCT was made */
+  readonly afterSct?: (extensions: Map<string, Uint8Array>) => void;
   readonly by?: Authority;
   readonly sctBy?: Signer;
   readonly spki?: Uint8Array;
@@ -128,8 +130,9 @@ export async function certify(universe: Universe, knobs: CertificateKnobs): Prom
   const entry = { issuerKeyHash: sha256(by.signer.spki), tbs: tbsCertificate({ ...template, extensions: own }), timestamp, extensions: leafIndexExtension(7) };
   const signature = await (knobs.sctBy ?? universe.ctKey).sign(sctSignedData(entry));
   const sct = encodeSct({ logId: sha256(universe.ctKey.spki), timestamp, extensions: entry.extensions, signature });
-  const withSct = extensions.has('noSct') ? own : [...own, sctList(encodeSctList(sct))];
-  const tbs = tbsCertificate({ ...template, extensions: withSct });
+  extensions.set('sct', sctList(encodeSctList(sct)));
+  knobs.afterSct?.(extensions);
+  const tbs = tbsCertificate({ ...template, extensions: [...extensions.values()] });
   return assembleCertificate(tbs, by.signer.algorithm, await by.signer.sign(tbs));
 }
 
@@ -186,7 +189,6 @@ export interface SealKnobs extends Omit<CertificateKnobs, 'key'> {
   /** signs in place of `key` */
   readonly signer?: Signer;
   readonly stampedBy?: Authority;
-  readonly change?: (extensions: Map<string, Uint8Array>) => void;
   /** last word before encoding */
   readonly finish?: (bundle: Bundle) => Bundle | Promise<Bundle>;
 }
