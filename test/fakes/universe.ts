@@ -23,7 +23,7 @@ import { encodeSct, encodeSctList, sctSignedData } from '../../src/x509/sct.ts';
 import { assembleCertificate, tbsCertificate } from '../../src/x509/template.ts';
 import { assembleTimestampResponse } from '../../src/x509/timestamp.ts';
 import { tstInfo } from '../../src/x509/tstInfo.ts';
-import { seededRng, seededSigner } from './seededKeys.ts';
+import { seededRng, seededSigner } from './seeded.ts';
 
 /** 2026-01-02T03:04:05Z */
 export const START = 1_767_323_045_000;

@@ -11,7 +11,7 @@ import { namedBits } from '../../../../src/der/write.ts';
 import { distinguishedName } from '../../../../src/x509/names.ts';
 import { EKU, EXTENSION, KEY_USAGE } from '../../../../src/x509/oids.ts';
 import { assembleCertificate, tbsCertificate } from '../../../../src/x509/template.ts';
-import { seededSigner } from '../../../fakes/seededKeys.ts';
+import { seededSigner } from '../../../fakes/seeded.ts';
 import { certify, createUniverse, seal, stamp, START, type Universe } from '../../../fakes/universe.ts';
 import { ARTIFACT, BUILD, bundleVerdict, type BundleAttack, contextOf, runVerdict, type TamperRow } from './row.ts';
 import { parseIdentityPattern } from '../../../../src/spiffe/pattern.ts';

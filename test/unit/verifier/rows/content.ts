@@ -2,7 +2,7 @@ import { sha256, utf8 } from '../../../../src/base/bytes.ts';
 import { toBase64, toBase64Url } from '../../../../src/base/base64.ts';
 import type { Code } from '../../../../src/base/errors.ts';
 import { toHex } from '../../../../src/base/hex.ts';
-import { seededSigner } from '../../../fakes/seededKeys.ts';
+import { seededSigner } from '../../../fakes/seeded.ts';
 import type { Link } from '../../../../src/verifier/verdict.ts';
 import { ARTIFACT, type BundleAttack, bundleVerdict, type TamperRow } from './row.ts';
 

@@ -6,7 +6,7 @@ import { parseBundle } from '../../../../src/envelope/bundle.ts';
 import type { Link, Verdict } from '../../../../src/verifier/verdict.ts';
 import { verifyBundle } from '../../../../src/verifier/bundle.ts';
 import { parseIdentityPattern } from '../../../../src/spiffe/pattern.ts';
-import { seededSigner } from '../../../fakes/seededKeys.ts';
+import { seededSigner } from '../../../fakes/seeded.ts';
 import { checkpointOf, log, seal, START, treeOf, type Universe } from '../../../fakes/universe.ts';
 import { ARTIFACT, BUILD, type BundleAttack, bundleVerdict, contextOf, type TamperRow } from './row.ts';
 
