@@ -14,7 +14,7 @@ export function overview(io: Io): string {
     `${bold('Usage')}  stepseal COMMAND [OPTION...]`,
     '',
     bold('Commands'),
-    ...columns(TABLE.map(({ name, summary }) => [name, summary])),
+    ...columns(TABLE.map(({ name, summary }) => [name, summary] as const)),
     '',
     bold('Examples'),
     ...columns([
@@ -39,7 +39,7 @@ export function commandHelp(command: Command, io: Io): string {
     ...description,
     '',
     bold('Options'),
-    ...columns(Object.entries<Option>({ ...command.options, ...COMMON }).map(([name, option]) => [flag(name, option), optionText(option)])),
+    ...columns(Object.entries<Option>({ ...command.options, ...COMMON }).map(([name, option]) => [flag(name, option), optionText(option)] as const)),
     '',
     bold('Examples'),
     ...command.examples.flatMap(({ line, text }) => [`  # ${text}`, `  ${line}`]),
@@ -63,9 +63,9 @@ function optionText(option: Option): string {
   return notes.length === 0 ? option.text : `${option.text} (${notes.join('; ')})`;
 }
 
-function columns(rows: readonly (readonly [string, string] | readonly string[])[]): string[] {
-  const width = Math.min(34, Math.max(...rows.map(([left]) => left!.length)));
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)));
   return rows.map(([left, right]) =>
-    left!.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left!.padEnd(width)}  ${right}`,
+    left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
   );
 }

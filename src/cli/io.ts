@@ -4,7 +4,7 @@ import type { Io } from './command.ts';
 export function processIo(): Io {
   // `stepseal … | head` closes the pipe: no trace, the usual exit code of a broken pipe
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 141 : 1));
-  const terminal = process.stdout.isTTY === true;
+  const terminal = process.stdout.isTTY;
   const { NO_COLOR, TERM } = process.env;
   return {
     env: process.env,

@@ -9,6 +9,8 @@ import { defineCommand, type Io } from './command.ts';
 import { callAgent, sealSocketPath, SOCKET_OPTION } from './sealSocket.ts';
 import { styles } from './style.ts';
 
+type Item = JsonObject & { readonly name: string };
+
 interface Sealed {
   readonly name: string;
   readonly sha256: string;
@@ -45,11 +47,11 @@ export const command = defineCommand({
     if ((values.predicate === undefined) !== (values.type === undefined)) {
       throw new StepsealError('USAGE', '--predicate and --type belong together');
     }
-    const items =
+    const items: Item[] =
       values.predicate === undefined || values.type === undefined
         ? await Promise.all(positionals.map((artifact) => itemOf(artifact, values.admin, io)))
         : [await statementItem(positionals, values.predicate, values.type, io)];
-    const names = items.map((item) => bundleName(item));
+    const names = items.map(({ name }) => `${name.replace(':', '-')}.sigstore.json`);
     assertDistinct(names);
     const answer = values.admin
       ? await (await import('./adminSeal.ts')).sealAtServer(items, io)
@@ -82,7 +84,7 @@ function digestOf(artifact: string): string | undefined {
 }
 
 /** A statement vouches for digests, not for files, so the caller hashes. */
-async function statementItem(artifacts: readonly string[], predicatePath: string, predicateType: string, io: Io): Promise<JsonObject> {
+async function statementItem(artifacts: readonly string[], predicatePath: string, predicateType: string, io: Io): Promise<Item> {
   const predicate = parseJson(await readable(predicatePath, () => readFileSync(resolve(io.cwd, predicatePath))));
   if (!isObject(predicate)) throw new StepsealError('JSON_INVALID', `${predicatePath} is not a predicate`, { expected: 'a JSON object' });
   const subjects: JsonObject[] = [];
@@ -105,10 +107,6 @@ async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash);
   return hash.digest('hex');
-}
-
-function bundleName(item: JsonObject): string {
-  return `${String(item['name']).replace(':', '-')}.sigstore.json`;
 }
 
 function assertDistinct(names: readonly string[]): void {

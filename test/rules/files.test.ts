@@ -53,7 +53,7 @@ describe('dependencies', () => {
     const { dependencies, optionalDependencies, devDependencies } = manifest;
     expect(root).toMatchObject({ dependencies, optionalDependencies, devDependencies });
     expect(read('package-lock.json')).not.toMatch(/"resolved"/);
-    expect(Object.entries(rest).filter(([, item]) => !/^sha512-/.test(item.integrity ?? '')).map(([path]) => path)).toEqual([]);
+    expect(Object.entries(rest).filter(([, item]) => !(item.integrity ?? '').startsWith('sha512-')).map(([path]) => path)).toEqual([]);
   });
 
   test('both platform packages are in the lock file, since each machine installs its own', () => {
