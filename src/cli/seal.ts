@@ -69,7 +69,7 @@ export const command = defineCommand({
 });
 
 /** A file is named to the agent, which hashes it itself; the admin socket takes digests only. */
-async function itemOf(artifact: string, admin: boolean, io: Io): Promise<JsonObject> {
+async function itemOf(artifact: string, admin: boolean, io: Io): Promise<Item> {
   const digest = digestOf(artifact);
   if (digest !== undefined) return { name: artifact, sha256: digest };
   const path = resolve(io.cwd, artifact);
