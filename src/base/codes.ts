@@ -92,6 +92,8 @@ export const CODES = {
   // cli
   AGENT_UNAVAILABLE: 'unavailable',
   FILE_UNREADABLE: 'not-found',
+  OUT_FOLDER_TAKEN: 'conflict',
+  PART_FAILED: 'unavailable',
   // provenance
   ATTEMPT_MISMATCH: 'verdict',
   CLAIM_ENCODING: 'verdict',
@@ -165,6 +167,7 @@ export const CODES = {
   RUN_INVALID: 'invalid',
   SEAL_INVALID: 'invalid',
   // runner
+  ARTIFACT_CHANGED: 'verdict',
   RUNNER_ISOLATION: 'unavailable',
   RUNNER_STATE_MOVED: 'denied',
   // task

@@ -5,13 +5,13 @@ const DURATION = /^(?:\d+(?:\.\d+)?(?:ns|us|µs|μs|ms|s|m|h))+$/;
 /** A year: nothing that runs on one machine is meant to take longer. */
 const LIMIT_MS = 366 * 24 * 3_600_000;
 
-/** Go's time.ParseDuration without a sign, such as `1h30m`; `0` and `0s` mean no limit and give undefined. Returns whole ms, at least 1. */
-export function readDuration(reader: Reader): number | undefined {
+/** Go's time.ParseDuration without a sign, such as `1h30m`. Returns whole ms, at least 1; 0 for `0` and `0s`, which mean no limit. */
+export function readDuration(reader: Reader): number {
   const text = reader.string('a Go duration such as 1h30m, 90s or 500ms');
-  if (text === '0') return undefined;
+  if (text === '0') return 0;
   if (!DURATION.test(text)) reader.fail('a Go duration such as 1h30m, 90s or 500ms');
   let ms = 0;
   for (const match of text.matchAll(/(\d+(?:\.\d+)?)([a-zµμ]+)/g)) ms += Number(match[1]) * UNITS[match[2]!]!;
   if (ms > LIMIT_MS) reader.fail('at most 366 days');
-  return ms === 0 ? undefined : Math.max(1, Math.round(ms));
+  return ms === 0 ? 0 : Math.max(1, Math.round(ms));
 }

@@ -48,6 +48,7 @@ export interface StepSpec {
   /** stepTemplate's merged in */
   readonly env: readonly EnvVar[];
   readonly workingDir?: string;
+  /** 0 for none */
   readonly timeoutMs?: number;
   readonly onError: OnError;
   readonly results: readonly ResultSpec[];
@@ -96,6 +97,7 @@ export interface PipelineTask {
   readonly params: readonly Param[];
   readonly workspaces: readonly PipelineWorkspaceBinding[];
   readonly when: readonly WhenExpression[];
+  /** 0 for none */
   readonly timeoutMs?: number;
   readonly onError: OnError;
   /** where in its document, for messages */
@@ -135,6 +137,7 @@ export interface TaskRunDocument extends Named {
   readonly taskSpec?: TaskSpec;
   readonly params: readonly Param[];
   readonly workspaces: readonly WorkspaceBinding[];
+  /** 0 for none */
   readonly timeoutMs?: number;
 }
 

@@ -16,7 +16,7 @@ export interface RunState {
 
 export interface EndedTask {
   readonly status: TaskStatus;
-  /** `$(tasks.t.reason)` */
+  /** `$(tasks.t.reason)` where it has not succeeded */
   readonly reason: string;
   /** result → content as observed */
   readonly results: Readonly<Record<string, string>>;
@@ -94,8 +94,13 @@ export function runningLookup(plan: RunPlan, state: RunState): Lookup {
       const declared = plan.taskRuns.find((taskRun) => taskRun.pipelineTask === task)?.spec.results.find((result) => result.name === name);
       return declared && parseResult(name, content, declared.type);
     },
-    status: (task, what) => (task === undefined ? aggregate(plan, state) : (state.tasks[task]?.[what] ?? 'None')),
+    status: (task, what) => (task === undefined ? aggregate(plan, state) : statusOf(state.tasks[task], what)),
   });
+}
+
+function statusOf(task: EndedTask | undefined, what: 'status' | 'reason'): string {
+  if (task === undefined) return 'None';
+  return task.status === 'Succeeded' ? 'Succeeded' : task[what];
 }
 
 /** `$(tasks.status)`: pipelines.md, "Using Aggregate Execution Status of All Tasks". */

@@ -9,6 +9,8 @@ import { whenHolds } from './when.ts';
 
 export interface ResolvedWorkspace {
   readonly name: string;
+  /** in RunPlan.workspaces */
+  readonly from: string;
   readonly source: WorkspaceSource;
   /** below the source, without `..`; '' for the source itself */
   readonly subPath: string;
@@ -38,7 +40,7 @@ export function resolveTaskRun(plan: RunPlan, taskRun: TaskRunPlan, state: RunSt
     const workspaces = taskRun.workspaces.flatMap(({ name, from, subPaths, mountPath, readOnly }) => {
       if (from === undefined) return [];
       const subPath = subPaths.map((path) => safeSubPath(substitute(path, lookup, `${where}: workspace ${name}`), name)).filter(Boolean).join('/');
-      return [{ name, source: plan.workspaces[from]!, subPath, ...(mountPath === undefined ? {} : { mountPath }), readOnly }];
+      return [{ name, from, source: plan.workspaces[from]!, subPath, ...(mountPath === undefined ? {} : { mountPath }), readOnly }];
     });
     return { run: true, params, workspaces };
   } catch (error) {

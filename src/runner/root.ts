@@ -1,0 +1,130 @@
+import { existsSync, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { StepsealError } from '../base/errors.ts';
+import type { TaskFolders } from './folders.ts';
+import { aliases, below, isBelow, type Mount } from './mountinfo.ts';
+import { quote } from './shell.ts';
+
+/** Where the agent's sockets are for a step; the folder that Tekton's TEP-0089 uses. */
+export const STEP_SOCKETS = { workload: '/spiffe-workload-api/spire-agent.sock', seal: '/spiffe-workload-api/seal.sock' } as const;
+
+export interface RootOptions {
+  /** an empty folder that the new root is mounted on */
+  readonly mountpoint: string;
+  readonly folders: TaskFolders;
+  readonly step: string;
+  /** as `makeTemporary` gives it */
+  readonly temporary: string;
+  readonly sockets: { readonly workload: string; readonly seal: string };
+  /** real paths of folders that steps must not see */
+  readonly hidden: readonly string[];
+  readonly mounts: readonly Mount[];
+}
+
+/** Not taken from this machine: made anew, or kept away (sockets in /run lead out: docker, systemd, agents). */
+const OWN = ['dev', 'proc', 'run', 'tekton', 'tmp', 'workspace', 'spiffe-workload-api'];
+const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
+/** /proc is writable to the machine's root by permission alone, without any capability. */
+const PROC_READ_ONLY = ['sys', 'sysrq-trigger', 'irq', 'bus', 'fs', 'acpi', 'scsi'];
+/** resolv.conf is often a link into it */
+const RUN_KEPT = ['/run/systemd/resolve', '/run/resolvconf', '/run/NetworkManager'];
+
+/** A mount that this user cannot reach, the step cannot reach either. `readonly_mount FLAGS PATH` */
+const READONLY_MOUNT = `readonly_mount() { why=$(mount -o "remount,bind,$1" "$2" 2>&1) || [ ! -e "$2" ] || { echo "$why" >&2; exit 1; }; }`;
+
+/**
+ * Shell commands that build a step's root directory and enter it: this machine read-only, own /proc, /dev, /tmp and
+ * /run, Tekton's /tekton and /workspace, the workspaces, and nothing in the hidden folders, by whatever path.
+ * Throws TASK_WORKSPACE_INVALID for a mountPath that cannot be made.
+ */
+export function rootCommands(options: RootOptions): string {
+  const { mountpoint, folders, step, temporary, sockets } = options;
+  const at = (path: string): string => quote(join(mountpoint, path));
+  const bind = (from: string, to: string): string => `mount --bind ${quote(from)} ${at(to)}`;
+  const readOnly = (path: string, flags = 'rw'): string => `readonly_mount ${flags.replace(/^r[wo]/, 'ro')} ${at(path)}`;
+  const machine = readdirSync('/').filter((name) => !OWN.includes(name));
+  const own = `/tekton/steps/step-${step}`;
+  const lines = [
+    READONLY_MOUNT,
+    `mount -t tmpfs -o mode=755,size=1m tmpfs ${quote(mountpoint)}`,
+    ...machine.flatMap((name) => topLevel(name, at)),
+    // what is mounted below keeps its own flags, so each is set
+    ...options.mounts.filter(({ point }) => machine.includes(point.split('/')[1]!)).map(({ point, options: flags }) => readOnly(point, flags)),
+    ...machine.filter((name) => lstatSync(`/${name}`).isDirectory() && !options.mounts.some(({ point }) => point === `/${name}`)).map((name) => readOnly(`/${name}`, flagsOf('/', options.mounts))),
+    `mkdir -p ${OWN.map((name) => at(`/${name}`)).join(' ')}`,
+    ...processes(at, readOnly),
+    ...devices(at),
+    `mount -t tmpfs -o mode=755,size=1m tmpfs ${at('/run')}`,
+    ...RUN_KEPT.filter(existsSync).flatMap((path) => [`mkdir -p ${at(path)}`, `mount --rbind ${quote(path)} ${at(path)}`]),
+    bind(join(temporary, 'tmp'), '/tmp'),
+    ...(existsSync('/var/tmp') ? [bind(join(temporary, 'var-tmp'), '/var/tmp')] : []),
+    bind(folders.tekton, '/tekton'),
+    readOnly('/tekton'),
+    ...['/tekton/results', '/tekton/artifacts', '/tekton/home', `${own}/results`, `${own}/artifacts`].map((path) => bind(join(folders.tekton, below(path, '/tekton')), path)),
+    bind(folders.workspace, '/workspace'),
+    ...folders.workspaces.flatMap(({ name, directory, mountPath, readOnly: only }) => {
+      assertMountPath(name, mountPath);
+      return [`mkdir -p ${at(mountPath)}`, bind(directory, mountPath), ...(only ? [readOnly(mountPath)] : [])];
+    }),
+    ...Object.values(STEP_SOCKETS).map((path) => `: > ${at(path)}`),
+    bind(sockets.workload, STEP_SOCKETS.workload),
+    bind(sockets.seal, STEP_SOCKETS.seal),
+    ...hide(options).map((path) => `mount -t tmpfs -o ro,mode=555,size=4k tmpfs ${at(path)}`),
+    `mkdir ${at('/.old')}`,
+    `cd ${quote(mountpoint)}`,
+    'pivot_root . .old',
+    'cd /',
+    'umount -l /.old',
+    'rmdir /.old',
+    'mount -o remount,bind,ro /',
+  ];
+  return lines.join('\n');
+}
+
+function topLevel(name: string, at: (path: string) => string): string[] {
+  const path = `/${name}`;
+  const stat = lstatSync(path);
+  if (stat.isSymbolicLink()) return [`ln -s ${quote(readlinkSync(path))} ${at(path)}`];
+  if (stat.isDirectory()) return [`mkdir ${at(path)}`, `mount --rbind ${path} ${at(path)}`];
+  return stat.isFile() ? [`: > ${at(path)}`, `mount --bind ${quote(path)} ${at(path)}`] : [];
+}
+
+function flagsOf(point: string, mounts: readonly Mount[]): string {
+  return mounts.findLast((mount) => mount.point === point)?.options ?? 'rw';
+}
+
+function processes(at: (path: string) => string, readOnly: (path: string) => string): string[] {
+  const kept = PROC_READ_ONLY.filter((name) => existsSync(`/proc/${name}`));
+  return [`mount -t proc -o nosuid,nodev,noexec proc ${at('/proc')}`, ...kept.flatMap((name) => [`mount --bind ${at(`/proc/${name}`)} ${at(`/proc/${name}`)}`, readOnly(`/proc/${name}`)])];
+}
+
+/** The machine's root may open any device file by permission alone: a disk has the hidden folders in it. */
+function devices(at: (path: string) => string): string[] {
+  return [
+    `mount -t tmpfs -o mode=755,size=1m tmpfs ${at('/dev')}`,
+    ...DEVICES.filter((name) => existsSync(`/dev/${name}`)).flatMap((name) => [`: > ${at(`/dev/${name}`)}`, `mount --bind /dev/${name} ${at(`/dev/${name}`)}`]),
+    `mkdir ${at('/dev/shm')} ${at('/dev/pts')}`,
+    `mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs ${at('/dev/shm')}`,
+    `mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts ${at('/dev/pts')}`,
+    ...['pts/ptmx ptmx', '/proc/self/fd fd', 'fd/0 stdin', 'fd/1 stdout', 'fd/2 stderr'].map((link) => `ln -s ${link.split(' ')[0]} ${at(`/dev/${link.split(' ')[1]}`)}`),
+  ];
+}
+
+function assertMountPath(workspace: string, path: string): void {
+  const top = path.split('/')[1]!;
+  const possible = ['tmp', 'workspace'].includes(top) || (!OWN.includes(top) && (!existsSync(`/${top}`) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true));
+  if (!possible) {
+    throw new StepsealError('TASK_WORKSPACE_INVALID', `workspace ${workspace} cannot be mounted at its mountPath`, {
+      expected: 'a directory that exists on this machine, or a path whose first folder does not',
+      found: path,
+    });
+  }
+}
+
+/** Paths in the new root at which a hidden folder would be seen. */
+function hide({ hidden, mounts, folders }: RootOptions): string[] {
+  const seen = hidden.flatMap((folder) => aliases(mounts, folder).filter((path) => existsSync(path)));
+  const machine = seen.filter((path) => !['dev', 'proc', 'run', 'tmp'].includes(path.split('/')[1]!) && !isBelow(path, '/var/tmp'));
+  const workspaces = folders.workspaces.flatMap(({ directory, mountPath }) => seen.filter((path) => isBelow(path, directory)).map((path) => join(mountPath, below(path, directory))));
+  return [...new Set([...machine, ...workspaces])];
+}

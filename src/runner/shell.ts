@@ -1,0 +1,48 @@
+/** One word of a shell command line. */
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * First process of a step, in POSIX sh. It tells its pid as this machine counts it, waits for `go`, runs "$@", kills
+ * what that left behind, tells exit status and number of processes left, and stays until the runner lets go of it: so
+ * its namespaces outlive the step's own process until the agent has looked. Descriptor 3: words from the runner
+ * (end of file: the runner is gone). 4: words to it. TERM kills everything of the step but this process.
+ * `$dir`: where to start; `$make`: not empty when it is to be made.
+ */
+export const SUPERVISE = `
+IFS= read -r word <&3 || exit 0
+[ "$word" = go ] || exit 0
+if [ "$isolated" ]; then trap 'kill -s KILL -- -1' TERM; else trap : TERM; fi
+(
+  exec 3<&- 4>&-
+  [ -z "$make" ] || mkdir -p -- "$dir"
+  cd -- "$dir" || { echo "stepseal: the working directory $dir is not there" >&2; exit 126; }
+  exec "$@"
+) &
+main=$!
+code=0
+while :; do
+  wait "$main"
+  code=$?
+  # a trapped signal ends wait early: the process is there still
+  kill -0 "$main" 2>/dev/null || break
+done
+left=0
+if [ "$isolated" ]; then
+  for stat in /proc/[0-9]*/stat; do
+    IFS= read -r line < "$stat" 2>/dev/null || continue
+    case "\${line##*) }" in Z*) ;; *) left=$((left + 1)) ;; esac
+  done
+  # not this process itself
+  left=$((left - 1))
+  kill -s KILL -- -1 2>/dev/null
+fi
+echo "exit $code $left" >&4
+IFS= read -r word <&3
+exit 0
+`;
+
+/** The very first line: /proc is this machine's still, so its numbers are too. */
+export const TELL_PID = `read -r pid rest < /proc/self/stat
+`;
