@@ -1,8 +1,9 @@
+import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { equalBytes } from '../../src/base/bytes.ts';
 import type { Signer } from '../../src/base/ports.ts';
 import { checkLog, type LogReport } from '../../src/log/check.ts';
 import { ctKey, tlogKey } from '../../src/log/checkpoints.ts';
@@ -14,18 +15,14 @@ import { leafHash } from '../../src/merkle/hash.ts';
 import { verifyInclusion } from '../../src/merkle/verify.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
 import { openLogStorage } from '../../src/store/logStorage.ts';
+import { seededSigner } from './seeded.ts';
 
 export const ORIGIN = 'log-0a1b2c3d.example.org';
 export const CT_ORIGIN = 'ct-0a1b2c3d.example.org';
 
-// one key each for all tests: making them is slow and which one it is does not matter
-export const logSigner: Signer = ed25519Signer();
+/** The same in every process, so that a test can check what its child wrote. */
+export const logSigner: Signer = seededSigner('log', 'ed25519');
 export const ctSigner: Signer = p256Signer();
-
-function ed25519Signer(): Signer {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  return { algorithm: 'ed25519', spki: publicKey.export({ format: 'der', type: 'spki' }), sign: (data) => sign(null, data, privateKey) };
-}
 
 export function p256Signer(): Signer {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -76,8 +73,8 @@ export function check(storage: LogStorage, kind: 'log' | 'ct' = 'log'): Promise<
 /** What a client does with an answer: signature of the checkpoint, then the proof against its root. */
 export function verifyAnswer(entry: Uint8Array, answer: Proof): void {
   const checkpoint = openCheckpoint(answer.checkpoint, tlogKey(ORIGIN, logSigner));
-  expect(checkpoint.size).toBe(answer.treeSize);
-  expect(Buffer.from(checkpoint.root).equals(answer.rootHash)).toBe(true);
+  assert.equal(checkpoint.size, answer.treeSize);
+  assert.ok(equalBytes(checkpoint.root, answer.rootHash));
   verifyInclusion({ index: answer.index, size: answer.treeSize, leafHash: leafHash(entry), proof: answer.hashes, root: answer.rootHash });
 }
 
