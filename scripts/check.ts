@@ -10,6 +10,8 @@ const CHECKS: readonly (readonly [name: string, tool: string, ...args: string[]]
   ['dead code', 'knip', '--no-progress'],
 ];
 
+// a log keeps no escapes; some tools write them wherever CI is set
+const env = process.stdout.isTTY ? process.env : { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined };
 const only = process.argv.slice(2);
 let failed = 0;
 for (const [name, tool, ...args] of CHECKS) {
@@ -17,7 +19,7 @@ for (const [name, tool, ...args] of CHECKS) {
   const path = join(root, 'node_modules/.bin', tool);
   if (!existsSync(path)) throw new Error(`${tool} is not installed; npm install leaves it out where it has no build for this machine`);
   const began = Date.now();
-  const { status, stdout, stderr } = spawnSync(path, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  const { status, stdout, stderr } = spawnSync(path, args, { cwd: root, env, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
   const seconds = ((Date.now() - began) / 1000).toFixed(1);
   if (status === 0) console.log(`✓ ${name} (${seconds} s)`);
   else {
