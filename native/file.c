@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { MAX_GROUPS = 1024, PATH_LIMIT = 4096, BENEATH = 1, NO_SYMLINKS = 2, NO_XDEV = 4 };
+enum { MAX_GROUPS = 1024, PATH_LIMIT = 4096, BENEATH = 1, NO_SYMLINKS = 2, NO_XDEV = 4, FOLDER = 8 };
 
 typedef struct {
   napi_async_work work;
@@ -26,7 +26,6 @@ typedef struct {
   uint32_t flags;
   int fd;
   int error;
-  bool regular;
 } Open;
 
 // The raw system call: glibc's setgroups would change every thread of the process.
@@ -37,6 +36,7 @@ static long set_groups(size_t count, const gid_t *groups) {
 static int resolve(const Open *open) {
   struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
   how.resolve |= open->flags & BENEATH ? RESOLVE_BENEATH : RESOLVE_IN_ROOT;
+  if (open->flags & FOLDER) how.flags |= O_DIRECTORY;
   if (open->flags & NO_SYMLINKS) how.resolve |= RESOLVE_NO_SYMLINKS;
   if (open->flags & NO_XDEV) how.resolve |= RESOLVE_NO_XDEV;
   for (int tries = 0;; tries++) {
@@ -54,11 +54,14 @@ static void open_regular(Open *open) {
     open->error = errno;
     return;
   }
+  if (open->flags & FOLDER) {
+    open->fd = path;
+    return;
+  }
   // statx: the symbol is older than glibc's fstat
   if (statx(path, "", AT_EMPTY_PATH, STATX_TYPE, &about) != 0) {
     open->error = errno;
   } else if (S_ISREG(about.stx_mode)) {
-    open->regular = true;
     char link[32];
     snprintf(link, sizeof link, "/proc/self/fd/%d", path);
     open->fd = openat(AT_FDCWD, link, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -99,7 +102,7 @@ static void complete(napi_env env, napi_status status, void *data) {
   (void)status;
   Open *open = data;
   napi_value result, code, message;
-  if (open->error == 0 && open->regular) {
+  if (open->error == 0 && open->fd >= 0) {
     napi_create_int32(env, open->fd, &result);
     napi_resolve_deferred(env, open->deferred, result);
   } else {
@@ -128,7 +131,7 @@ static bool get_groups(napi_env env, napi_value value, Open *open) {
 }
 
 // openInRoot(rootFd, path, uid, gid, groups, flags): promise of a descriptor open for reading, the caller closes it.
-// Rejects with an errno name, or NOT_REGULAR.
+// With FOLDER a descriptor of the folder to open others below it. Rejects with an errno name, or NOT_REGULAR.
 napi_value open_in_root(napi_env env, napi_callback_info info) {
   napi_value args[6], name, promise;
   size_t length;

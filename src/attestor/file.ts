@@ -75,6 +75,18 @@ async function hashOpened(request: HashRequest, stopped: { readonly value: boole
   }
 }
 
+/** A folder in the view of `rootFd`, through no symbolic link, as rootFd for `beneath`; undefined where there is none. The caller closes it. Throws FILE_*. */
+export async function openFolder(rootFd: number, path: string, rights: FileRights): Promise<number | undefined> {
+  assertPath(path, false);
+  try {
+    return await requireNative().openInRoot(rootFd, path, rights.uid, rights.gid, rights.groups, OPEN.folder | OPEN.noSymlinks);
+  } catch (cause) {
+    const error = refusal(path, cause);
+    if (error.code === 'FILE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
 async function openFile({ rootFd, path, rights, beneath }: HashRequest): Promise<number> {
   const flags = beneath === true ? OPEN.beneath | OPEN.noSymlinks | OPEN.noXdev : 0;
   try {

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ARTIFACT_LIMITS, hashFile, type FileRights, type HashRequest } from '../../../src/attestor/file.ts';
+import { ARTIFACT_LIMITS, hashFile, openFolder, type FileRights, type HashRequest } from '../../../src/attestor/file.ts';
 
 const root = process.getuid?.() === 0;
 const own: FileRights = { uid: process.getuid!(), gid: process.getgid!(), groups: [] };
@@ -150,5 +150,17 @@ describe('a result file', () => {
     const system = openSync('/', 'r');
     await refused({ ...result('proc/version'), rootFd: system }, 'FILE_OUTSIDE_ROOT');
     closeSync(system);
+  });
+
+  it('is read in a folder that is reached without links', async () => {
+    mkdirSync(join(folder, 'results'));
+    put('results/a', 'value');
+    symlinkSync('results', join(folder, 'link'));
+    const fd = await openFolder(rootFd, '/results', own);
+    expect((await hashFile({ ...result('a'), rootFd: fd! })).sha256).toEqual(sha256('value'));
+    closeSync(fd!);
+    expect(await openFolder(rootFd, '/none', own)).toBeUndefined();
+    expect(await openFolder(rootFd, '/results/a', own)).toBeUndefined();
+    await expect(openFolder(rootFd, '/link', own)).rejects.toMatchObject({ code: 'FILE_NOT_REGULAR' });
   });
 });

@@ -242,6 +242,13 @@ export declare type EndStepResponse = Message<"stepseal.runner.v1.EndStepRespons
    * @generated from field: repeated stepseal.runner.v1.Problem problems = 7;
    */
   problems: Problem[];
+
+  /**
+   * `task/<name>` and `step/<name>` -> hex, of every result that is there, large ones too
+   *
+   * @generated from field: map<string, string> result_digests = 8;
+   */
+  resultDigests: { [key: string]: string };
 };
 
 /**
