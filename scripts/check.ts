@@ -1,17 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** npm run check: types, lint with types, dead code. The rules of the repository itself are tests (test/rules). */
 const root = join(import.meta.dirname, '..');
 const CHECKS: readonly (readonly [name: string, tool: string, ...args: string[]])[] = [
   ['types', 'tsc', '-p', '.'],
-  ['lint', 'oxlint', '--type-aware', '--deny-warnings', 'src', 'scripts', 'test', 'vitest.config.ts'],
+  ['lint', 'oxlint', '--type-aware', '--deny-warnings', '-f', 'unix', 'src', 'scripts', 'test', 'vitest.config.ts'],
   ['dead code', 'knip', '--no-progress'],
 ];
 
-// a log keeps no escapes; some tools write them wherever CI is set
-const env = process.stdout.isTTY ? process.env : { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined };
+// the tools are scripts for whatever `node` is in PATH; a log keeps no escapes
+const own = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH']}` };
+const env = process.stdout.isTTY ? own : { ...own, NO_COLOR: '1', FORCE_COLOR: undefined };
 const only = process.argv.slice(2);
 let failed = 0;
 for (const [name, tool, ...args] of CHECKS) {
