@@ -43,6 +43,8 @@ export interface Io {
   readonly terminal: boolean;
   /** Aborted by SIGINT or SIGTERM; without this call those signals end the process at once, as usual. */
   readonly stopSignal: () => AbortSignal;
+  /** Resolves when standard input has ended: its other end is gone. */
+  readonly inputEnd: () => Promise<void>;
 }
 
 export interface Invocation<O extends Options> {

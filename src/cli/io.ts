@@ -14,6 +14,7 @@ export function processIo(): Io {
     terminal,
     colour: terminal && (NO_COLOR === undefined || NO_COLOR === '') && TERM !== 'dumb',
     stopSignal,
+    inputEnd,
   };
 }
 
@@ -26,4 +27,10 @@ function stopSignal(): AbortSignal {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => controller.abort(name));
   }
   return stop.signal;
+}
+
+function inputEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdin.once('end', resolve).once('error', () => resolve()).resume();
+  });
 }

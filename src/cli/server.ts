@@ -3,6 +3,7 @@ import { systemClock, systemRng } from '../keys/system.ts';
 import { DEFAULT_GRPC_PORT, DEFAULT_HOST, DEFAULT_HTTP_PORT, DEFAULT_TRUST_DOMAIN } from '../server/options.ts';
 import { startServer } from '../server/serve.ts';
 import { defineCommand } from './command.ts';
+import { stopped } from './stopped.ts';
 import { stderrLogger } from './logger.ts';
 import { version } from './version.ts';
 
@@ -24,6 +25,7 @@ export const command = defineCommand({
     'http-port': { type: 'integer', value: 'PORT', default: DEFAULT_HTTP_PORT, text: 'Fulcio, Rekor, TSA, OIDC, trust files' },
     'grpc-port': { type: 'integer', value: 'PORT', default: DEFAULT_GRPC_PORT, text: 'agents; 0 for any free one' },
     'admin-socket': { value: 'FILE', text: 'default admin.sock in the data folder' },
+    'until-stdin-ends': { type: 'boolean', text: 'stop too when standard input ends, so that it does not outlive who started it' },
     'log-level': { default: 'info', choices: ['debug', 'info', 'warn', 'error', 'silent'], text: 'structured logs go to stderr' },
   },
   examples: [
@@ -50,7 +52,7 @@ export const command = defineCommand({
       if (ready.created) io.out(`created trust domain ${ready.trustDomain}; its keys are plain PKCS#8 files, mode 0600, in ${ready.keysFolder}\n`);
       io.out(`serving ${ready.trustDomain}: HTTP ${ready.httpUrl}, gRPC ${ready.grpcAddress}, admin socket ${ready.adminSocket}\n`);
     }
-    if (!stopSignal.aborted) await new Promise<void>((done) => stopSignal.addEventListener('abort', () => done()));
+    await stopped(stopSignal, values['until-stdin-ends'] ? io.inputEnd() : undefined);
     await stop();
     return 0;
   },

@@ -8,6 +8,7 @@ interface Entry {
 
 /** In the order of the help. A file is loaded only when its command is called: start-up time is a promise (≤ 150 ms for seal). */
 export const TABLE: readonly Entry[] = [
+  { name: 'start', summary: 'run a Tekton Task with everything it needs on this machine', load: () => import('./start.ts') },
   { name: 'seal', summary: 'seal files or digests as the calling step', load: () => import('./seal.ts') },
   { name: 'token', summary: 'print a JWT-SVID of the caller', load: () => import('./token.ts') },
   { name: 'verify', summary: 'check an artifact and how it came to be, offline', load: () => import('./verify.ts') },

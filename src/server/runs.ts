@@ -37,7 +37,7 @@ export function createRun(core: Core, request: CreateRunRequest): Outgoing<typeo
   if (isolation !== 'isolated' && isolation !== 'unisolated') {
     throw new StepsealError('RUN_INVALID', 'the isolation is not as it should be', { expected: 'isolated or unisolated', found: isolation });
   }
-  const plan = planRun(readDocuments(request.documents), { params: paramsOf(request.params), workspaces: request.workspaces });
+  const plan = planRun(readDocuments(request.documents), { params: paramsOf(request.params), workspaces: request.workspaces, entry: request.entry });
   const uid = randomUUID();
   const taskRuns = plan.taskRuns.map(({ pipelineTask, task }) => ({ uid: randomUUID(), pipelineTask, task }));
   const documents = request.documents.map(({ name, yaml }) => ({ name, sha256: toHex(sha256(yaml)) }));

@@ -12,6 +12,7 @@ export function fakeIo(over: Partial<Io> = {}): Io & { readonly stdout: () => st
     colour: false,
     terminal: false,
     stopSignal: () => new AbortController().signal,
+    inputEnd: () => new Promise(() => undefined),
     ...over,
     stdout: () => out.join(''),
     stderr: () => err.join(''),

@@ -1,7 +1,7 @@
-import { toBase64 } from '../../base/base64.ts';
 import { StepsealError } from '../../base/errors.ts';
 import { digestOf, keyDetailsOf } from '../../envelope/keyDetails.ts';
 import { encodeHashedRekord, HASHED_REKORD, parseHashedRekordRequest, type HashedRekord } from '../../envelope/hashedRekord.ts';
+import { tlogEntryJson } from '../../envelope/tlogEntry.ts';
 import { parseCertificate } from '../../x509/certificate.ts';
 import { verifyCertificateChain } from '../../x509/path.ts';
 import type { OpenServer } from '../open.ts';
@@ -20,21 +20,12 @@ export async function createEntry(open: OpenServer, body: Uint8Array): Promise<s
   const bytes = encodeHashedRekord(entry);
   const [added] = await open.tlog.append([bytes]);
   const { index, treeSize, rootHash, hashes, checkpoint } = added!;
-  // dev.sigstore.rekor.v1.TransparencyLogEntry as protojson writes it: 64-bit integers are text
-  return JSON.stringify({
-    logIndex: `${index}`,
-    logId: { keyId: toBase64(open.tlog.keyId) },
-    kindVersion: HASHED_REKORD,
-    integratedTime: '0',
-    inclusionProof: {
-      logIndex: `${index}`,
-      rootHash: toBase64(rootHash),
-      treeSize: `${treeSize}`,
-      hashes: hashes.map(toBase64),
-      checkpoint: { envelope: checkpoint },
-    },
-    canonicalizedBody: toBase64(bytes),
-  });
+  return JSON.stringify(
+    tlogEntryJson({
+      logIndex: index, logId: open.tlog.keyId, kindVersion: HASHED_REKORD, canonicalizedBody: bytes,
+      inclusionProof: { logIndex: index, treeSize, rootHash, hashes, checkpoint },
+    }),
+  );
 }
 
 function checkEntry({ core, authorities }: OpenServer, { certificate, digest, keyDetails, signature }: HashedRekord): void {

@@ -1,0 +1,80 @@
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { StepsealError } from '../base/errors.ts';
+
+/** One file of evidence in the output folder. */
+export interface WrittenBundle {
+  /** relative to the output folder */
+  readonly path: string;
+  readonly identity: string;
+}
+
+export interface WrittenAttestation extends WrittenBundle {
+  readonly predicateType: string;
+}
+
+export interface WrittenArtifact {
+  /** relative; undefined where no file stands behind the digest */
+  readonly path: string | undefined;
+  readonly name: string;
+  readonly sha256: string;
+  readonly bundle: WrittenBundle;
+}
+
+/** The output of one run: collected beside the folder and put in its place whole. */
+export interface OutFolder {
+  readonly write: (name: string, bytes: Uint8Array | string) => string;
+  /** name of a file that is taken by nothing yet */
+  readonly free: (name: string) => string;
+  readonly path: (name: string) => string;
+  readonly publish: () => void;
+  readonly discard: () => void;
+}
+
+const SUMMARY = 'summary.json';
+
+/** Removes what an earlier run left at `folder`. Throws OUT_FOLDER_TAKEN where something else is there. */
+export function openOutFolder(folder: string, state: string): OutFolder {
+  if (existsSync(folder)) {
+    if (!existsSync(join(folder, SUMMARY))) {
+      throw new StepsealError('OUT_FOLDER_TAKEN', `${folder} exists and was not written by Stepseal`, { expected: `an empty place, or a folder with a ${SUMMARY} of ours` });
+    }
+    rmSync(folder, { recursive: true });
+  }
+  mkdirSync(state, { recursive: true, mode: 0o700 });
+  // in the state folder, which steps do not see
+  const staged = mkdtempSync(join(state, 'out-'));
+  const taken = new Set<string>();
+  const free = (wanted: string): string => {
+    const safe = basename(wanted).replace(/[^A-Za-z0-9._+@-]/g, '_').replace(/^\.+/, '_') || 'artifact';
+    let name = safe;
+    for (let n = 2; taken.has(name); n++) name = `${n}-${safe}`;
+    taken.add(name);
+    return name;
+  };
+  for (const name of [SUMMARY, 'trusted_root.json', 'signing_config.json', 'provenance.sigstore.json']) taken.add(name);
+  return {
+    write(name, bytes) {
+      writeFileSync(join(staged, name), bytes, { mode: 0o644 });
+      return name;
+    },
+    free,
+    path: (name) => join(staged, name),
+    publish: () => publish(staged, folder),
+    discard: () => rmSync(staged, { recursive: true, force: true }),
+  };
+}
+
+/** The folder appears whole, also where it is on another file system than the state. */
+function publish(staged: string, folder: string): void {
+  chmodSync(staged, 0o755);
+  try {
+    renameSync(staged, folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    const part = `${folder}.part`;
+    cpSync(staged, part, { recursive: true });
+    rmSync(staged, { recursive: true });
+    renameSync(part, folder);
+  }
+}
