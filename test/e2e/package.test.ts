@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +36,15 @@ describe('the released package', () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     expect(run(bin, ['--version'])).toBe(`stepseal ${version}\n`);
     for (const { name } of TABLE) expect(run(bin, [name, '--help'])).toContain(`stepseal ${name}`);
+  });
+
+  test('has the server, which starts with a new trust domain and stops on SIGTERM', async () => {
+    const args = ['server', '--data', join(folder, 'data'), '--http-port', '0', '--grpc-port', '0', '--log-level', 'silent', '--json'];
+    const child = spawn(process.execPath, [join(folder, 'app/node_modules/stepseal/lib/stepseal.js'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    expect(JSON.parse(line.toString())).toMatchObject({ ready: { created: true, trustDomain: 'example.org' } });
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
   test('has the library with its types', () => {
