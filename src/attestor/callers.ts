@@ -54,7 +54,7 @@ export function createCallers(taint: Taint): Callers {
   const settle = (delays: readonly number[]): void => {
     if (!taint.open || !runnerAlive) return;
     if (clean()) taint.clear();
-    else if (delays.length > 0) setTimeout(settle, delays[0]!, delays.slice(1)).unref();
+    else if (delays.length > 0) setTimeout(settle, delays[0], delays.slice(1)).unref();
   };
 
   return {

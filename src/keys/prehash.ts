@@ -4,9 +4,9 @@ import { StepsealError } from '../base/errors.ts';
 import { concat, equalBytes } from '../base/bytes.ts';
 import { fromHex } from '../base/hex.ts';
 import type { DigestName, Prehash } from '../base/ports.ts';
-import { parseSpki, type KeyAlgorithm, type Spki } from '../der/spki.ts';
+import { parseSpki, type Spki } from '../der/spki.ts';
 
-const CURVES: Partial<Record<KeyAlgorithm | string, typeof p256>> = {
+const CURVES: Readonly<Record<string, typeof p256 | undefined>> = {
   'ecdsa-p256': p256, 'ecdsa-p384': p384, 'ecdsa-p521': p521, 'P-256': p256, 'P-384': p384, 'P-521': p521,
 };
 const OPTIONS = { prehash: false, lowS: false, format: 'der' } as const;

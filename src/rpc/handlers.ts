@@ -39,7 +39,7 @@ export interface Implementation<P> {
 
 /** Joins a generated service and its handlers. A handler throws StepsealError; anything else is reported as a fault and answered INTERNAL. */
 export function implement<P, S>(service: S, handlers: Handlers<P, S>, before?: (call: Call<P>) => void): Implementation<P> {
-  return { service: service as Service, handlers: handlers as Record<string, Handler<P, Method>>, before };
+  return { service: service as Service, handlers, before };
 }
 
 type AnyMessage = MessageShape<DescMessage>;

@@ -40,7 +40,7 @@ export function createRpcServer<P>(options: RpcServerOptions<P>): RpcServer<P> {
     for (const name of Object.keys(of.service.method)) {
       const definition = methodDefinition(of.service, name);
       const type = definition.requestStream ? (definition.responseStream ? 'bidi' : 'clientStream') : definition.responseStream ? 'serverStream' : 'unary';
-      server.register(definition.path, grpcHandler(of, name, peerOf, options.onFault) as never, definition.responseSerialize as never, definition.requestDeserialize as never, type);
+      server.register(definition.path, grpcHandler(of, name, peerOf, options.onFault) as never, definition.responseSerialize, definition.requestDeserialize, type);
     }
   }
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());

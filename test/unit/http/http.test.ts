@@ -33,7 +33,7 @@ function call(socketPath: string, method: string, path: string, body?: string | 
   return new Promise((resolve, reject) => {
     const outgoing = request({ socketPath, path, method, headers: body === undefined ? {} : headers, agent: false }, (response) => {
       let text = '';
-      response.on('data', (part: Buffer) => (text += part));
+      response.on('data', (part: Buffer) => (text += part.toString()));
       response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, body: text }));
     });
     outgoing.on('error', reject);

@@ -508,9 +508,33 @@ export declare type SealResponse = Message<"stepseal.node.v1.SealResponse"> & {
   certificate: Uint8Array;
 
   /**
+   * in the order of the request
+   *
    * @generated from field: repeated stepseal.node.v1.SealedItem items = 2;
    */
   items: SealedItem[];
+
+  /**
+   * one tree holds all items
+   *
+   * @generated from field: bytes log_id = 3;
+   */
+  logId: Uint8Array;
+
+  /**
+   * @generated from field: uint64 tree_size = 4;
+   */
+  treeSize: bigint;
+
+  /**
+   * @generated from field: bytes root_hash = 5;
+   */
+  rootHash: Uint8Array;
+
+  /**
+   * @generated from field: string checkpoint = 6;
+   */
+  checkpoint: string;
 };
 
 /**
@@ -520,6 +544,8 @@ export declare type SealResponse = Message<"stepseal.node.v1.SealResponse"> & {
 export declare const SealResponseSchema: GenMessage<SealResponse>;
 
 /**
+ * The log entry itself follows from digest, signature and certificate.
+ *
  * @generated from message stepseal.node.v1.SealedItem
  */
 export declare type SealedItem = Message<"stepseal.node.v1.SealedItem"> & {
@@ -536,34 +562,9 @@ export declare type SealedItem = Message<"stepseal.node.v1.SealedItem"> & {
   logIndex: bigint;
 
   /**
-   * @generated from field: bytes log_id = 3;
-   */
-  logId: Uint8Array;
-
-  /**
-   * @generated from field: bytes canonicalized_body = 4;
-   */
-  canonicalizedBody: Uint8Array;
-
-  /**
-   * @generated from field: uint64 tree_size = 5;
-   */
-  treeSize: bigint;
-
-  /**
-   * @generated from field: bytes root_hash = 6;
-   */
-  rootHash: Uint8Array;
-
-  /**
-   * @generated from field: repeated bytes hashes = 7;
+   * @generated from field: repeated bytes hashes = 3;
    */
   hashes: Uint8Array[];
-
-  /**
-   * @generated from field: string checkpoint = 8;
-   */
-  checkpoint: string;
 };
 
 /**
