@@ -46,11 +46,11 @@ export async function startEngine({ storage, format, checkpoints, warn }: Engine
   const sequencer = createSequencer({ storage, format, edge, tiles, committed: start, warn, halt: (error) => queue.halt(error) });
   let signed = await sign();
   const published = publisher(storage, warn);
-  published(signed.checkpoint);
+  published.write(signed.checkpoint);
   const queue = createQueue(sequencer.sequence, async () => {
     if (signed.size === sequencer.committed().size) return;
     signed = await sign();
-    published(signed.checkpoint);
+    published.write(signed.checkpoint);
   });
 
   async function sign(): Promise<SignedTree> {
@@ -68,7 +68,8 @@ export async function startEngine({ storage, format, checkpoints, warn }: Engine
     async close() {
       queue.halt();
       await queue.idle();
-      await published();
+      await published.close();
+      await storage.close();
     },
   };
 }
@@ -85,20 +86,44 @@ async function assertNotOlder(storage: LogStorage, { key }: CheckpointSigner, { 
   }
 }
 
-/** Writes the newest text, one write at a time; those that are overtaken are left out. Without a text: waits for the last. */
-function publisher(storage: LogStorage, warn: (error: unknown) => void): (text?: string) => Promise<void> {
+/** ms between two writes of the checkpoint file; readers over the network get the newest from memory. */
+const PUBLISH_INTERVAL = 100;
+
+interface Publisher {
+  write(text: string): void;
+  /** Writes what is still to be written. */
+  close(): Promise<void>;
+}
+
+/** Writes the first text at once and then the newest one after each interval; those that are overtaken are left out. */
+function publisher(storage: LogStorage, warn: (error: unknown) => void): Publisher {
   let next: string | undefined;
-  let running: Promise<void> | undefined;
-  async function run(): Promise<void> {
-    while (next !== undefined) {
-      const text = next;
-      next = undefined;
-      await storage.writeCheckpoint(text).catch(warn);
-    }
-    running = undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let writing = Promise.resolve();
+  function flush(): void {
+    const text = next;
+    next = undefined;
+    if (text !== undefined) writing = writing.then(() => storage.writeCheckpoint(text)).catch(warn);
   }
-  return (text) => {
-    next = text ?? next;
-    return (running ??= run());
+  function later(): void {
+    timer = setTimeout(() => {
+      timer = undefined;
+      if (next === undefined) return;
+      flush();
+      later();
+    }, PUBLISH_INTERVAL).unref();
+  }
+  return {
+    write(text) {
+      next = text;
+      if (timer !== undefined) return;
+      flush();
+      later();
+    },
+    async close() {
+      clearTimeout(timer);
+      flush();
+      await writing;
+    },
   };
 }

@@ -73,6 +73,9 @@ export interface LogStorage {
   writeCheckpoint(text: string): Promise<void>;
   readCheckpoint(): Promise<string | undefined>;
 
+  /** Gives back what it holds open. Nothing is asked of it afterwards. */
+  close(): Promise<void>;
+
   /** Full name of a file, for messages. */
   locate(path: string): string;
   locateTail(tail: Tail): string;

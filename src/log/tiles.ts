@@ -1,7 +1,7 @@
 import { StepsealError } from '../base/errors.ts';
 import { HASH_SIZE } from '../merkle/hash.ts';
 import type { HashAt } from '../merkle/proof.ts';
-import { placeOf, TILE_WIDTH, tilePath } from '../merkle/tile.ts';
+import { placeOf, TILE_WIDTH, tilePath, type TilePlace } from '../merkle/tile.ts';
 import type { Edge, FullTile } from './edge.ts';
 import type { LogStorage } from './storage.ts';
 import { nodeOf, tileOf, type TileTree } from './tileTree.ts';
@@ -23,48 +23,49 @@ export interface Tiles {
 }
 
 export function createTiles(storage: LogStorage, edge: Edge): Tiles {
-  const cache = new Map<string, TileTree>();
-  const inFlight = new Map<string, TileTree>();
+  const cache = new Map<number, TileTree>();
+  const inFlight = new Map<number, TileTree>();
+  let newest = -1;
 
   function inMemory(level: number, index: number): TileTree | undefined {
     const atEdge = edge.levels[level];
     if (atEdge?.index === index) return atEdge.tile;
-    const path = tilePath(level, index);
-    const tile = inFlight.get(path) ?? cache.get(path);
-    if (tile && cache.delete(path)) cache.set(path, tile);
+    const id = idOf(level, index);
+    const tile = inFlight.get(id) ?? cache.get(id);
+    // neighbours are asked for in a row: the one that was used last need not be moved again
+    if (tile && newest !== id && cache.delete(id)) keep(id, tile);
     return tile;
   }
 
-  function keep(path: string, tile: TileTree): void {
+  function keep(id: number, tile: TileTree): void {
     if (cache.size >= CACHE_LIMIT) cache.delete(cache.keys().next().value!);
-    cache.set(path, tile);
-  }
-
-  async function load(path: string): Promise<TileTree> {
-    const tile = tileOf(await readFullTile(storage, path));
-    keep(path, tile);
-    return tile;
+    cache.set(id, tile);
+    newest = id;
   }
 
   return {
-    complete: ({ level, index, tile }) => void inFlight.set(tilePath(level, index), tile),
+    complete: ({ level, index, tile }) => void inFlight.set(idOf(level, index), tile),
     settle(outcome) {
-      if (outcome === 'committed') for (const [path, tile] of inFlight) keep(path, tile);
+      if (outcome === 'committed') for (const [id, tile] of inFlight) keep(id, tile);
       inFlight.clear();
     },
     async withHashes(body) {
-      const missing = new Set<string>();
-      const loaded = new Map<string, TileTree>();
+      const missing = new Map<number, TilePlace>();
+      const loaded = new Map<number, TileTree>();
       const hashAt: HashAt = (level, index) => {
         const place = placeOf(level, index);
-        const tile = inMemory(place.level, place.index) ?? loaded.get(tilePath(place.level, place.index));
+        const tile = inMemory(place.level, place.index) ?? loaded.get(idOf(place.level, place.index));
         if (tile) return nodeOf(tile, place.height, place.offset);
-        missing.add(tilePath(place.level, place.index));
+        missing.set(idOf(place.level, place.index), place);
         return ABSENT;
       };
       const first = body(hashAt);
       if (missing.size === 0) return first;
-      for (const path of missing) loaded.set(path, await load(path));
+      for (const [id, place] of missing) {
+        const tile = tileOf(await readFullTile(storage, tilePath(place.level, place.index)));
+        loaded.set(id, tile);
+        keep(id, tile);
+      }
       missing.clear();
       const second = body(hashAt);
       if (missing.size !== 0) throw new StepsealError('INTERNAL', 'a computation over the log asked for other hashes the second time');
@@ -77,6 +78,11 @@ export function createTiles(storage: LogStorage, edge: Edge): Tiles {
       return nodeOf(tile, place.height, place.offset);
     },
   };
+}
+
+/** Level and index in one number: an index is below 2^45, a level below 7. */
+function idOf(level: number, index: number): number {
+  return level * 2 ** 46 + index;
 }
 
 /** A tile that the committed tree has in full. Throws LOG_CORRUPT naming the file. */

@@ -66,18 +66,16 @@ function wrap(path: string, sqlite: DatabaseSync): Database {
     run: (sql, ...values) => guard(path, () => Number(statement(sql).run(...values).changes)),
     transaction(body) {
       if (sqlite.isTransaction) return body();
-      return guard(path, () => {
-        sqlite.exec('BEGIN IMMEDIATE');
-        try {
-          const result = body();
-          sqlite.exec('COMMIT');
-          return result;
-        } catch (error) {
-          // SQLite has rolled back by itself after some failures, such as a full disk
-          if (sqlite.isTransaction) sqlite.exec('ROLLBACK');
-          throw error;
-        }
-      });
+      guard(path, () => sqlite.exec('BEGIN IMMEDIATE'));
+      try {
+        const result = body();
+        guard(path, () => sqlite.exec('COMMIT'));
+        return result;
+      } catch (error) {
+        // SQLite has rolled back by itself after some failures, such as a full disk
+        if (sqlite.isTransaction) guard(path, () => sqlite.exec('ROLLBACK'));
+        throw error;
+      }
     },
     close() {
       statements.clear();

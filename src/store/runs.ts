@@ -55,13 +55,20 @@ export function runOfTaskRun(db: Database, taskRunUid: string): string {
   return text(row, 'run_uid');
 }
 
-/** Ends a run, once. `provenance` is undefined where it was refused. Throws RUN_UNKNOWN, RUN_FINISHED. */
+/**
+ * Ends a run, once, and with it every attempt that is still open: its roads close. `provenance` is undefined where it was
+ * refused. Throws RUN_UNKNOWN, RUN_FINISHED.
+ */
 export function finishRun(db: Database, { uid, now, view, provenance }: { uid: string; now: number; view: string; provenance: Uint8Array | undefined }): void {
   db.transaction(() => {
     const row = db.get('SELECT finished_ms FROM runs WHERE uid = ?', uid);
     if (row === undefined) throw unknown(uid);
     if (numberOrNone(row, 'finished_ms') !== undefined) throw new StepsealError('RUN_FINISHED', `run ${uid} is finished`);
     db.run('UPDATE runs SET finished_ms = ?, view = ?, provenance = ? WHERE uid = ?', now, view, provenance ?? null, uid);
+    db.run(
+      `UPDATE attempts SET closed_ms = ?, reason = 'lost' WHERE closed_ms IS NULL AND task_run_uid IN (SELECT uid FROM task_runs WHERE run_uid = ?)`,
+      now, uid,
+    );
   });
 }
 
