@@ -35,6 +35,7 @@ export interface StepProcess {
 
 const SETUP_TIMEOUT = 10_000;
 const LAST_OUTPUT = 2_000;
+const MAX_SAID = 4096;
 const UTILITIES = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Throws RUNNER_ISOLATION with what the commands said. */
@@ -81,27 +82,24 @@ export async function startStep(command: StepCommand): Promise<StepProcess> {
 
 async function launch(command: StepCommand, isolated: boolean): Promise<{ child: ChildProcess; said: () => string; silent: Promise<unknown> }> {
   const fifos = await openFifos([join(command.folder, 'stdout'), join(command.folder, 'stderr')]);
-  let started = false;
-  let before = '';
   for (const [i, stream] of (['stdout', 'stderr'] as const).entries()) {
-    const lines = lineSplitter((line) => {
-      if (started) command.onLine(stream, line);
-      else before += `${line}\n`;
-    });
+    const lines = lineSplitter((line) => command.onLine(stream, line));
     fifos[i]!.reader.on('data', (bytes: Buffer) => lines.push(bytes)).on('end', () => lines.end()).on('error', () => lines.end());
   }
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...arguments_(command, isolated)], {
-    stdio: ['ignore', fifos[0]!.writeFd, fifos[1]!.writeFd, 'pipe', 'pipe'],
+    // what unshare and mount have to say is not the step's
+    stdio: ['ignore', fifos[0]!.writeFd, 'pipe', 'pipe', 'pipe', fifos[1]!.writeFd],
     env: { PATH: UTILITIES },
     cwd: '/',
     // a session of its own: the terminal's Ctrl-C is the runner's to pass on
     detached: true,
   });
   closeWriters(fifos);
+  let said = '';
+  child.stderr!.on('data', (bytes: Buffer) => (said = (said + bytes.toString('utf8')).slice(-MAX_SAID)));
   // spawn errors come with 'close' too
-  child.on('error', (error) => (before += error.message));
-  (child.stdio[4] as Readable).once('data', () => (started = true));
-  return { child, said: () => before, silent: Promise.all(fifos.map(({ reader }) => new Promise((resolve) => reader.once('close', resolve)))) };
+  child.on('error', (error) => (said += error.message));
+  return { child, said: () => said, silent: Promise.all(fifos.map(({ reader }) => new Promise((resolve) => reader.once('close', resolve)))) };
 }
 
 function arguments_(command: StepCommand, isolated: boolean): string[] {

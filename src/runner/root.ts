@@ -30,7 +30,7 @@ const PROC_READ_ONLY = ['sys', 'sysrq-trigger', 'irq', 'bus', 'fs', 'acpi', 'scs
 const RUN_KEPT = ['/run/systemd/resolve', '/run/resolvconf', '/run/NetworkManager'];
 
 /** A mount that this user cannot reach, the step cannot reach either. `readonly_mount FLAGS PATH` */
-const READONLY_MOUNT = `readonly_mount() { why=$(mount -o "remount,bind,$1" "$2" 2>&1) || [ ! -e "$2" ] || { echo "$why" >&2; exit 1; }; }`;
+const READONLY_MOUNT = `readonly_mount() { why=$(mount -n -o "remount,bind,$1" "$2" 2>&1) || [ ! -e "$2" ] || { echo "$why" >&2; exit 1; }; }`;
 
 /**
  * Shell commands that build a step's root directory and enter it: this machine read-only, own /proc, /dev, /tmp and
@@ -40,13 +40,13 @@ const READONLY_MOUNT = `readonly_mount() { why=$(mount -o "remount,bind,$1" "$2"
 export function rootCommands(options: RootOptions): string {
   const { mountpoint, folders, step, temporary, sockets } = options;
   const at = (path: string): string => quote(join(mountpoint, path));
-  const bind = (from: string, to: string): string => `mount --bind ${quote(from)} ${at(to)}`;
+  const bind = (from: string, to: string): string => `mount -n --bind ${quote(from)} ${at(to)}`;
   const readOnly = (path: string, flags = 'rw'): string => `readonly_mount ${flags.replace(/^r[wo]/, 'ro')} ${at(path)}`;
   const machine = readdirSync('/').filter((name) => !OWN.includes(name));
   const own = `/tekton/steps/step-${step}`;
   const lines = [
     READONLY_MOUNT,
-    `mount -t tmpfs -o mode=755,size=1m tmpfs ${quote(mountpoint)}`,
+    `mount -n -t tmpfs -o mode=755,size=1m tmpfs ${quote(mountpoint)}`,
     ...machine.flatMap((name) => topLevel(name, at)),
     // what is mounted below keeps its own flags, so each is set
     ...options.mounts.filter(({ point }) => machine.includes(point.split('/')[1]!)).map(({ point, options: flags }) => readOnly(point, flags)),
@@ -54,8 +54,8 @@ export function rootCommands(options: RootOptions): string {
     `mkdir -p ${OWN.map((name) => at(`/${name}`)).join(' ')}`,
     ...processes(at, readOnly),
     ...devices(at),
-    `mount -t tmpfs -o mode=755,size=1m tmpfs ${at('/run')}`,
-    ...RUN_KEPT.filter(existsSync).flatMap((path) => [`mkdir -p ${at(path)}`, `mount --rbind ${quote(path)} ${at(path)}`]),
+    `mount -n -t tmpfs -o mode=755,size=1m tmpfs ${at('/run')}`,
+    ...RUN_KEPT.filter(existsSync).flatMap((path) => [`mkdir -p ${at(path)}`, `mount -n --rbind ${quote(path)} ${at(path)}`]),
     bind(join(temporary, 'tmp'), '/tmp'),
     ...(existsSync('/var/tmp') ? [bind(join(temporary, 'var-tmp'), '/var/tmp')] : []),
     bind(folders.tekton, '/tekton'),
@@ -69,14 +69,14 @@ export function rootCommands(options: RootOptions): string {
     ...Object.values(STEP_SOCKETS).map((path) => `: > ${at(path)}`),
     bind(sockets.workload, STEP_SOCKETS.workload),
     bind(sockets.seal, STEP_SOCKETS.seal),
-    ...hide(options).map((path) => `mount -t tmpfs -o ro,mode=555,size=4k tmpfs ${at(path)}`),
+    ...hide(options).map((path) => `mount -n -t tmpfs -o ro,mode=555,size=4k tmpfs ${at(path)}`),
     `mkdir ${at('/.old')}`,
     `cd ${quote(mountpoint)}`,
     'pivot_root . .old',
     'cd /',
-    'umount -l /.old',
+    'umount -n -l /.old',
     'rmdir /.old',
-    'mount -o remount,bind,ro /',
+    'mount -n -o remount,bind,ro /',
   ];
   return lines.join('\n');
 }
@@ -85,8 +85,8 @@ function topLevel(name: string, at: (path: string) => string): string[] {
   const path = `/${name}`;
   const stat = lstatSync(path);
   if (stat.isSymbolicLink()) return [`ln -s ${quote(readlinkSync(path))} ${at(path)}`];
-  if (stat.isDirectory()) return [`mkdir ${at(path)}`, `mount --rbind ${path} ${at(path)}`];
-  return stat.isFile() ? [`: > ${at(path)}`, `mount --bind ${quote(path)} ${at(path)}`] : [];
+  if (stat.isDirectory()) return [`mkdir ${at(path)}`, `mount -n --rbind ${path} ${at(path)}`];
+  return stat.isFile() ? [`: > ${at(path)}`, `mount -n --bind ${quote(path)} ${at(path)}`] : [];
 }
 
 function flagsOf(point: string, mounts: readonly Mount[]): string {
@@ -95,17 +95,17 @@ function flagsOf(point: string, mounts: readonly Mount[]): string {
 
 function processes(at: (path: string) => string, readOnly: (path: string) => string): string[] {
   const kept = PROC_READ_ONLY.filter((name) => existsSync(`/proc/${name}`));
-  return [`mount -t proc -o nosuid,nodev,noexec proc ${at('/proc')}`, ...kept.flatMap((name) => [`mount --bind ${at(`/proc/${name}`)} ${at(`/proc/${name}`)}`, readOnly(`/proc/${name}`)])];
+  return [`mount -n -t proc -o nosuid,nodev,noexec proc ${at('/proc')}`, ...kept.flatMap((name) => [`mount -n --bind ${at(`/proc/${name}`)} ${at(`/proc/${name}`)}`, readOnly(`/proc/${name}`)])];
 }
 
 /** The machine's root may open any device file by permission alone: a disk has the hidden folders in it. */
 function devices(at: (path: string) => string): string[] {
   return [
-    `mount -t tmpfs -o mode=755,size=1m tmpfs ${at('/dev')}`,
-    ...DEVICES.filter((name) => existsSync(`/dev/${name}`)).flatMap((name) => [`: > ${at(`/dev/${name}`)}`, `mount --bind /dev/${name} ${at(`/dev/${name}`)}`]),
+    `mount -n -t tmpfs -o mode=755,size=1m tmpfs ${at('/dev')}`,
+    ...DEVICES.filter((name) => existsSync(`/dev/${name}`)).flatMap((name) => [`: > ${at(`/dev/${name}`)}`, `mount -n --bind /dev/${name} ${at(`/dev/${name}`)}`]),
     `mkdir ${at('/dev/shm')} ${at('/dev/pts')}`,
-    `mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs ${at('/dev/shm')}`,
-    `mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts ${at('/dev/pts')}`,
+    `mount -n -t tmpfs -o mode=1777,nosuid,nodev tmpfs ${at('/dev/shm')}`,
+    `mount -n -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts ${at('/dev/pts')}`,
     ...['pts/ptmx ptmx', '/proc/self/fd fd', 'fd/0 stdin', 'fd/1 stdout', 'fd/2 stderr'].map((link) => `ln -s ${link.split(' ')[0]} ${at(`/dev/${link.split(' ')[1]}`)}`),
   ];
 }

@@ -162,7 +162,7 @@ function nameOf(taskRun: TaskRunPlan): string {
 /** Tools leave folders that even their owner may not write to (Go's module cache). */
 function removeAll(folder: string): void {
   try {
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, force: true });
   } catch (error) {
     if (!['EACCES', 'EPERM', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     execFileSync('chmod', ['-R', 'u+rwX', folder]);
