@@ -122,6 +122,7 @@ export const CODES = {
   EVIDENCE_INCOMPLETE: 'verdict',
   EVIDENCE_MISMATCH: 'verdict',
   IDENTITY_MISMATCH: 'verdict',
+  INSPECT_UNKNOWN: 'invalid',
   ISSUER_MISMATCH: 'verdict',
   KEY_REUSE: 'verdict',
   LINKAGE_INCOMPLETE: 'verdict',

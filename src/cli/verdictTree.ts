@@ -1,4 +1,5 @@
 import { firstFault, type Verdict } from '../verifier/verdict.ts';
+import { printable } from './printable.ts';
 import type { styles } from './style.ts';
 
 type Styles = ReturnType<typeof styles>;
@@ -13,18 +14,18 @@ function lines(verdict: Verdict, depth: number, style: Styles): string[] {
   const mark = status === 'ok' ? style.green('✓') : status === 'fail' ? style.red('✗') : style.yellow('–');
   const indent = '  '.repeat(depth);
   const reason = code === undefined || children.length > 0 ? '' : `${style.red(code)}: `;
-  const text = status === 'ok' && children.length === 0 ? style.dim(message) : message;
-  const own = [`${indent}${mark} ${style.bold(link)}${of === undefined ? '' : ` ${of}`}: ${reason}${text}`];
-  if (expected !== undefined) own.push(`${indent}    expected ${expected}`);
-  if (found !== undefined) own.push(`${indent}    found    ${found}`);
+  const text = status === 'ok' && children.length === 0 ? style.dim(printable(message)) : printable(message);
+  const own = [`${indent}${mark} ${style.bold(link)}${of === undefined ? '' : ` ${printable(of)}`}: ${reason}${text}`];
+  if (expected !== undefined) own.push(`${indent}    expected ${printable(expected)}`);
+  if (found !== undefined) own.push(`${indent}    found    ${printable(found)}`);
   // what every bundle has in common is told in one line where it holds
   if (link === 'bundle' && status === 'ok' && depth > 0) return [...own, `${indent}    ${style.dim(children.map((child) => child.link).join(', '))}`];
   return [...own, ...children.flatMap((child) => lines(child, depth + 1, style))];
 }
 
 function summary(verdict: Verdict, style: Styles): string {
-  if (verdict.status === 'ok') return style.green(`PASS: ${verdict.message}`);
+  if (verdict.status === 'ok') return style.green(`PASS: ${printable(verdict.message)}`);
   const { link, code, message } = firstFault([verdict]);
   const word = verdict.status === 'fail' ? 'FAIL' : 'UNAVAILABLE';
-  return style.red(`${word}: ${link}: ${code === undefined ? '' : `${code}: `}${message}`);
+  return style.red(`${word}: ${link}: ${code === undefined ? '' : `${code}: `}${printable(message)}`);
 }

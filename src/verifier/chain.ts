@@ -128,9 +128,9 @@ function checkProvenance(bundle: OpenedBundle, signed: OpenedBundle, trustDomain
   return [verdict, ...checkSteps(provenance, bundle, signed, set, expectation, context)];
 }
 
-function checkSteps(provenance: Provenance, bundle: OpenedBundle, signed: OpenedBundle, set: EvidenceSet, { artifact }: ChainExpectation, context: Context): Verdict[] {
+function checkSteps(provenance: Provenance, bundle: OpenedBundle, signed: OpenedBundle, set: EvidenceSet, { artifact, issuer }: ChainExpectation, context: Context): Verdict[] {
   const listed = provenance.byproducts.filter(({ kind }) => kind === 'step-claim');
-  const results = listed.map((byproduct) => checkStep(byproduct, provenance, set, context));
+  const results = listed.map((byproduct) => checkStep(byproduct, provenance, set, issuer, context));
   const steps = combine('steps', `${listed.length} steps`, [checkStepSet(provenance), ...results.map(({ verdict }) => verdict)]);
   const linked = results.flatMap(({ linked: found }) => found ?? []);
   const graph = linked.length === 0 || linked.length < listed.length ? notChecked('graph', 'steps') : checkGraph(provenance, linked, artifact, signed, bundle);

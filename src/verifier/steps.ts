@@ -8,7 +8,7 @@ import { NODE_EVIDENCE, STEP_CLAIM } from '../provenance/uris.ts';
 import { matchIdentity, parseIdentityPattern } from '../spiffe/pattern.ts';
 import { parseSpiffeId } from '../spiffe/id.ts';
 import { certificateEvidence } from '../x509/evidence.ts';
-import { checkBundle, type Context } from './bundle.ts';
+import { checkBundle, type Context, type Expectation } from './bundle.ts';
 import { type EvidenceSet, missing } from './evidenceSet.ts';
 import type { OpenedBundle } from './opened.ts';
 import { checkRole } from './role.ts';
@@ -48,19 +48,20 @@ export function checkStepSet({ taskRuns, byproducts }: Provenance): Verdict {
   });
 }
 
-/** One listed claim, with the node evidence of the same step. */
-export function checkStep(byproduct: Byproduct, provenance: Provenance, set: EvidenceSet, context: Context): StepResult {
+/** One listed claim, with the node evidence of the same step. Who signed them is a matter of roles, not of the caller's pattern. */
+export function checkStep(byproduct: Byproduct, provenance: Provenance, set: EvidenceSet, issuer: string | undefined, context: Context): StepResult {
+  const signer: Expectation = { identity: 'any', ...(issuer !== undefined && { issuer }) };
   const of = `${byproduct.step} (TaskRun ${byproduct.taskRunUid})`;
   const step = provenance.taskRuns.find(({ uid }) => uid === byproduct.taskRunUid)?.steps.find(({ name }) => name === byproduct.step);
   const evidence = provenance.byproducts.find(({ kind, taskRunUid, step: name }) => kind === 'node-evidence' && taskRunUid === byproduct.taskRunUid && name === byproduct.step);
   if (step === undefined || evidence === undefined) return { verdict: combine('step', '', [notChecked('claim', 'steps')], { of }), linked: undefined };
   const claim = best(
-    find(set, byproduct, STEP_CLAIM).map((bundle) => checkClaim(bundle, step, context)),
+    find(set, byproduct, STEP_CLAIM).map((bundle) => checkClaim(bundle, step, signer, context)),
     'claim',
     () => absent(set, byproduct, STEP_CLAIM, 'STEP_MISSING', `the claim of step ${step.name} was not provided`),
   );
   const node = best(
-    find(set, evidence, NODE_EVIDENCE).map((bundle) => checkNode(bundle, claim.value, context)),
+    find(set, evidence, NODE_EVIDENCE).map((bundle) => checkNode(bundle, claim.value, signer, context)),
     'node',
     () => absent(set, evidence, NODE_EVIDENCE, 'EVIDENCE_INCOMPLETE', `the node evidence of step ${step.name} was not provided`),
   );
@@ -98,14 +99,14 @@ function attemptIn(predicate: Record<string, unknown>): unknown {
   return attempt ?? (evidence as Record<string, unknown> | undefined)?.['attempt'];
 }
 
-function checkClaim(bundle: OpenedBundle, step: ProvenStep, context: Context): Found<StepClaim> {
+function checkClaim(bundle: OpenedBundle, step: ProvenStep, signer: Expectation, context: Context): Found<StepClaim> {
   let value: StepClaim | undefined;
   const content = check('claim', () => {
     value = parseClaim(payloadOf(bundle));
     return `${value.results.length} results, ${value.artifacts.length} artifacts`;
   });
   const certificate = value === undefined ? notChecked('evidence', 'claim') : checkCertificateEvidence(bundle, value);
-  const children = [checkBundle(bundle, { identity: 'any' }, context), checkRole(bundle, step.identity, 'the claim'), content, certificate];
+  const children = [checkBundle(bundle, signer, context), checkRole(bundle, step.identity, 'the claim'), content, certificate];
   return { verdict: combine('claim', `made for ${step.identity}`, children, { of: bundle.name, evidence: { payload: bundle.contentSha256 } }), value, bundle };
 }
 
@@ -123,7 +124,7 @@ function checkCertificateEvidence({ certificate }: OpenedBundle, { attempt, evid
   });
 }
 
-function checkNode(bundle: OpenedBundle, claim: StepClaim | undefined, context: Context): Found<NodeEvidence> {
+function checkNode(bundle: OpenedBundle, claim: StepClaim | undefined, signer: Expectation, context: Context): Found<NodeEvidence> {
   let value: NodeEvidence | undefined;
   const content = check('node', () => {
     value = parseNodeEvidence(payloadOf(bundle));
@@ -131,7 +132,7 @@ function checkNode(bundle: OpenedBundle, claim: StepClaim | undefined, context: 
     return `exit code ${value.exitCode}, ${value.evidence.observed.isolation}, peer by ${value.evidence.observed.peer}`;
   });
   const role = value === undefined ? notChecked('identity', 'node') : checkAgent(bundle, value);
-  const children = [checkBundle(bundle, { identity: 'any' }, context), role, content];
+  const children = [checkBundle(bundle, signer, context), role, content];
   return { verdict: combine('node', 'what the node saw', children, { of: bundle.name, evidence: { payload: bundle.contentSha256 } }), value, bundle };
 }
 

@@ -1,6 +1,7 @@
 import { utf8 } from '../../../../src/base/bytes.ts';
 import type { JsonObject } from '../../../../src/base/json.ts';
 import type { Statement } from '../../../../src/envelope/statement.ts';
+import { fulcioExtension } from '../../../../src/x509/extensions.ts';
 import { claimResult } from '../../../../src/provenance/result.ts';
 import { parseIdentityPattern } from '../../../../src/spiffe/pattern.ts';
 import type { NamedBytes } from '../../../../src/verifier/evidenceSet.ts';
@@ -218,6 +219,13 @@ export const RUN_ROWS: readonly TamperRow[] = [
       const digestOf = (step: string): Uint8Array => evidenceDigest(run.records.find(({ claim }) => claim.step === step)!.claim.evidence);
       return runVerdict(universe, { sealClaim: (step) => ({ evidence: { custody: 'in-step', attempt: `run-1-${step}`, digest: digestOf(step) } }) });
     },
+  },
+  {
+    id: 'X', name: 'a claim that another issuer vouched for', code: 'ISSUER_MISMATCH', link: 'issuer',
+    attack: (universe) =>
+      runVerdict(universe, {
+        sealClaim: () => ({ change: (extensions) => void extensions.set('issuer1', fulcioExtension(1, 'https://other.example')).set('issuer8', fulcioExtension(8, 'https://other.example')) }),
+      }, undefined, { issuer: 'https://example.org' }),
   },
   {
     id: 'X', name: 'a bundle of another trust domain', code: 'IDENTITY_MISMATCH', link: 'identity',
