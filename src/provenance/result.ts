@@ -1,8 +1,8 @@
 import { sha256, utf8 } from '../base/bytes.ts';
-import { StepsealError } from '../base/errors.ts';
+import { isStepsealError, StepsealError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
-import { isObject, Reader } from '../base/read.ts';
 import { parseJson } from '../base/json.ts';
+import { isObject, type Reader } from '../base/read.ts';
 import { readChoice, readSha256 } from './read.ts';
 
 export type ResultType = 'string' | 'array' | 'object';
@@ -76,6 +76,7 @@ function json(raw: string): unknown {
   try {
     return parseJson(raw);
   } catch (cause) {
+    if (!isStepsealError(cause)) throw cause;
     throw new StepsealError('CLAIM_ENCODING', 'the result is not JSON', { expected: 'JSON, as its type says', found: raw, cause });
   }
 }

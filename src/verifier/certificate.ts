@@ -1,5 +1,5 @@
 import { equalBytes } from '../base/bytes.ts';
-import { StepsealError } from '../base/errors.ts';
+import { isStepsealError, StepsealError } from '../base/errors.ts';
 import { formatTimeMs } from '../base/time.ts';
 import { isWithin } from '../envelope/validity.ts';
 import type { SpiffeId } from '../spiffe/id.ts';
@@ -24,11 +24,12 @@ export function trustedTimes({ bundle }: OpenedBundle, trust: TrustMaterial): nu
 export function trustedIssuer({ certificate }: OpenedBundle, trust: TrustMaterial, times: readonly number[]): Certificate {
   assertLeaf(certificate, 'signing');
   const { trustDomain } = identityOf(certificate);
-  let fault: unknown;
+  let fault: StepsealError | undefined;
   for (const authority of trust.authorities) {
     try {
       return issuerIn(authority, certificate, trustDomain, times);
     } catch (error) {
+      if (!isStepsealError(error)) throw error;
       // an authority that does have issued it tells more than one that has not
       if (fault === undefined || equalBytes(authority.chain[0]!.subject, certificate.issuer)) fault = error;
     }

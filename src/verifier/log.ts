@@ -1,5 +1,5 @@
 import { equalBytes } from '../base/bytes.ts';
-import { StepsealError } from '../base/errors.ts';
+import { isStepsealError, StepsealError } from '../base/errors.ts';
 import { toBase64 } from '../base/base64.ts';
 import { toHex } from '../base/hex.ts';
 import { formatTimeMs } from '../base/time.ts';
@@ -86,6 +86,7 @@ function checkAgainst({ checkpoint: seen, consistency }: KnownCheckpoint, checkp
   try {
     verifyConsistency({ olderSize: older.size, olderRoot: older.root, newerSize: newer.size, newerRoot: newer.root, proof });
   } catch (cause) {
+    if (!isStepsealError(cause)) throw cause;
     throw new StepsealError('TLOG_ROLLBACK', 'the log does not contain the tree that was seen', { ...detail, cause });
   }
 }

@@ -2,7 +2,7 @@ import { toBase64 } from '../../../../src/base/base64.ts';
 import { sha256, utf8 } from '../../../../src/base/bytes.ts';
 import type { Code } from '../../../../src/base/errors.ts';
 import { encodeHashedRekord, type HashedRekord } from '../../../../src/envelope/hashedRekord.ts';
-import { parseBundle } from '../../../../src/envelope/bundle.ts';
+import type { TlogEntry } from '../../../../src/envelope/tlogEntry.ts';
 import type { Link, Verdict } from '../../../../src/verifier/verdict.ts';
 import { verifyBundle } from '../../../../src/verifier/bundle.ts';
 import { parseIdentityPattern } from '../../../../src/spiffe/pattern.ts';
@@ -10,7 +10,7 @@ import { seededSigner } from '../../../fakes/seeded.ts';
 import { checkpointOf, log, seal, START, treeOf, type Universe } from '../../../fakes/universe.ts';
 import { ARTIFACT, BUILD, type BundleAttack, bundleVerdict, contextOf, type TamperRow } from './row.ts';
 
-type Entry = ReturnType<typeof parseBundle>['tlogEntries'][number];
+type Entry = TlogEntry;
 
 function row(id: string, name: string, code: Code | 'ok', link: Link, attack: BundleAttack | ((universe: Universe) => BundleAttack | Promise<BundleAttack>)): TamperRow {
   return {
