@@ -157,6 +157,7 @@ export const CODES = {
   RUN_UNKNOWN: 'not-found',
   STORE_FAILED: 'unavailable',
   STORE_FULL: 'unavailable',
+  STORE_MISSING: 'unavailable',
   STORE_NEWER: 'unavailable',
   // server
   AGENT_REQUIRED: 'denied',

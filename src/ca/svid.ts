@@ -1,5 +1,6 @@
 import type { Clock, Rng } from '../base/ports.ts';
 import { parseCertificate, type Certificate } from '../x509/certificate.ts';
+import { evidenceExtension, type CertificateEvidence } from '../x509/evidence.ts';
 import { extendedKeyUsage } from '../x509/extensions.ts';
 import { lintCertificate } from '../x509/lint.ts';
 import { EKU } from '../x509/oids.ts';
@@ -30,20 +31,25 @@ export function svidIssuer(options: { readonly trustDomain: string; readonly aut
   return { ...options, fragments: leafFragments(options.authority, PURPOSES) };
 }
 
+export interface SvidRequest {
+  readonly spiffeId: string;
+  readonly spki: Uint8Array;
+  readonly seconds: number;
+  /** of a step: the attempt that the SVID is bound to */
+  readonly evidence?: CertificateEvidence | undefined;
+}
+
 /**
  * An X509-SVID for a workload, an agent or the server: `seconds` from now, backdated 10 s, not beyond its CA. The caller
  * has decided that the key's holder is `spiffeId`. Throws SPIFFE_ID_INVALID, TRUST_DOMAIN_CA_MISMATCH, DER_INVALID,
  * ALG_NOT_ALLOWED, CA_EXPIRED, CERT_PROFILE.
  */
-export async function issueX509Svid(
-  issuer: SvidIssuer,
-  request: { readonly spiffeId: string; readonly spki: Uint8Array; readonly seconds: number },
-): Promise<X509Svid> {
+export async function issueX509Svid(issuer: SvidIssuer, request: SvidRequest): Promise<X509Svid> {
   const { authority } = issuer;
   const { algorithm } = authority.signer;
   checkSubject(issuer.trustDomain, request.spiffeId, request.spki);
   const validity = validityWithin(authority, issuer.clock.now(), request.seconds * 1000);
-  const tbs = leafWriter(issuer.fragments, { ...request, ...validity, serial: serialNumber(issuer.rng) })([]);
+  const tbs = leafWriter(issuer.fragments, { ...request, ...validity, serial: serialNumber(issuer.rng) })(request.evidence ? [evidenceExtension(request.evidence)] : []);
   lintCertificate(parseCertificate(assembleCertificate(tbs, algorithm, NO_SIGNATURE)), 'svid');
   const leaf = parseCertificate(assembleCertificate(tbs, algorithm, await authority.signer.sign(tbs)));
   return { leaf, chain: [leaf.der, authority.certificate.der] };

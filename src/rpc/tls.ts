@@ -1,4 +1,5 @@
 import { constants } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
 import { encodePem } from '../der/pem.ts';
 import { listenTcp } from './listen.ts';
@@ -46,7 +47,16 @@ export async function serveTls<P>(rpc: RpcServer<P>, options: TlsOptions<P>): Pr
     secureOptions: constants.SSL_OP_NO_TICKET,
   });
   const server = createServer({ ...settings(options.identity), requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['h2'], handshakeTimeout: 10_000 });
+  // connections without a finished handshake are nobody else's to close
+  const shaking = new Map<string, Socket>();
+  const keyOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;
+  server.on('connection', (socket: Socket) => {
+    const key = keyOf(socket);
+    shaking.set(key, socket);
+    socket.once('close', () => shaking.delete(key));
+  });
   server.on('secureConnection', (socket) => {
+    shaking.delete(keyOf(socket));
     socket.on('error', () => socket.destroy());
     try {
       rpc.inject(socket, options.admit({ chain: peerChain(socket), remote: `${socket.remoteAddress}:${socket.remotePort}` }));
@@ -60,7 +70,11 @@ export async function serveTls<P>(rpc: RpcServer<P>, options: TlsOptions<P>): Pr
   return {
     port,
     renew: (identity) => server.setSecureContext(settings(identity)),
-    close: () => new Promise((resolve) => void server.close(() => resolve())),
+    close() {
+      const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
+      for (const socket of shaking.values()) socket.destroy();
+      return closed;
+    },
   };
 }
 

@@ -7,7 +7,6 @@ import { Bundle as BundleService } from '../rpc/gen/spire/api/server/bundle/v1/b
 import { implement, type Implementation } from '../rpc/handlers.ts';
 import { parseSpiffeId } from '../spiffe/id.ts';
 import { noteAgentSvid } from '../store/agents.ts';
-import { closeLostAttempts } from '../store/attempts.ts';
 import { redeemJoinToken } from '../store/joinTokens.ts';
 import { parseCsr } from '../x509/csr.ts';
 import { AGENT_SVID_SECONDS, type Core, REFRESH_HINT_SECONDS } from './core.ts';
@@ -54,11 +53,6 @@ export function bundleService(core: Core): Implementation<Peer> {
       sequenceNumber: BigInt(core.identity.sequence),
     }),
   });
-}
-
-/** Attempts that an agent left open when it starts anew are over: nobody holds their processes any more. */
-export function forgetLostAttempts(core: Core, agentId: string): number {
-  return closeLostAttempts(core.db, agentId, core.clock.now());
 }
 
 async function issueAgentSvid(core: Core, id: string, spki: Uint8Array): Promise<SpireSvid> {

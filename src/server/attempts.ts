@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { fromUtf8, utf8 } from '../base/bytes.ts';
+import { fromUtf8 } from '../base/bytes.ts';
 import { StepsealError } from '../base/errors.ts';
 import { encodeEvidence, parseObserved } from '../provenance/evidence.ts';
 import type { AttemptSchema, CloseAttemptRequest, OpenAttemptRequest } from '../rpc/gen/stepseal/node_pb.js';
@@ -10,6 +10,9 @@ import { ownAttempt } from './identities.ts';
 import type { AgentPeer } from './peers.ts';
 import { stepOfRun } from './runs.ts';
 
+/** What evidence can carry (provenance/evidence.ts). */
+const MAX_ATTEMPT = 1000;
+
 /**
  * Just-in-time registration: the step must be one of a run that the server created from the Task it read itself, in the
  * isolation that the run was created with. Throws EVIDENCE_INVALID, RUN_UNKNOWN, RUN_FINISHED, STEP_UNEXPECTED,
@@ -17,6 +20,7 @@ import { stepOfRun } from './runs.ts';
  */
 export function openStepAttempt(core: Core, agent: AgentPeer, request: OpenAttemptRequest): Outgoing<typeof AttemptSchema> {
   const observed = parseObserved(request.observed);
+  if (request.attempt > MAX_ATTEMPT) throw new StepsealError('EVIDENCE_INVALID', 'no step is tried so often', { expected: `at most ${MAX_ATTEMPT}`, found: `${request.attempt}` });
   const { run, taskRun, step } = stepOfRun(core, request.taskRunUid, request.step);
   if (observed.isolation !== run.facts.isolation) {
     throw new StepsealError('PROVENANCE_DISAGREEMENT', 'agent and server disagree on the isolation of the run', {
@@ -75,9 +79,4 @@ export function closeStepAttempt(core: Core, agent: AgentPeer, request: CloseAtt
     artifacts: request.artifacts,
   });
   core.log.info({ attempt: attempt.id, identity: attempt.spiffeId, reason: request.reason }, 'attempt closed');
-}
-
-/** What certificates of an attempt carry by digest. */
-export function evidenceOf(attempt: { readonly evidence: string }): Uint8Array {
-  return utf8(attempt.evidence);
 }

@@ -15,6 +15,11 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
+/** A fault of ours, for the log: with the place where it happened. */
+export function faultOf(error: unknown): string {
+  return (error instanceof Error ? error.stack : undefined) ?? String(error);
+}
+
 /** Where identity comes from, and how others check it. */
 export interface IdentityAuthorities {
   readonly roots: readonly Certificate[];

@@ -1,4 +1,4 @@
-import { isStepsealError, StepsealError } from '../base/errors.ts';
+import { isStepsealError, type Kind, StepsealError } from '../base/errors.ts';
 import { parseBundle } from '../envelope/bundle.ts';
 import type { AttemptPayloads } from '../provenance/attempt.ts';
 import { type CheckedRun, crossCheck } from '../provenance/crossCheck.ts';
@@ -17,12 +17,31 @@ import { renderAgain } from './renderAgain.ts';
 import { type KnownRun, knownRun } from './runs.ts';
 import { sealAll } from './sealing.ts';
 
+/** Kinds of failure that say nothing about the run. */
+const PASSING: readonly Kind[] = ['unavailable', 'limit', 'internal'];
+
+/** Runs that are being finished, by UID: two calls at once must not sign two provenances. */
+const finishing = new WeakMap<Core, Set<string>>();
+
 /**
  * Ends a run: cross-checks what runner, agents and steps say with what the server knows, then signs the provenance as
- * itself. A disagreement ends the run without provenance, for good; what is unavailable may be tried again.
+ * itself. A disagreement ends the run without provenance, for good; what is unavailable may be tried again. Attempts that
+ * are still open are lost.
  * Throws RUN_UNKNOWN, RUN_FINISHED, VIEW_INVALID, what crossCheck throws and what sealing throws.
  */
 export async function finishRun(core: Core, request: FinishRunRequest): Promise<Outgoing<typeof FinishRunResponseSchema>> {
+  const busy = finishing.get(core) ?? new Set();
+  finishing.set(core, busy);
+  if (busy.has(request.runUid)) throw new StepsealError('RUN_FINISHED', `run ${request.runUid} is being finished`);
+  busy.add(request.runUid);
+  try {
+    return await finish(core, request);
+  } finally {
+    busy.delete(request.runUid);
+  }
+}
+
+async function finish(core: Core, request: FinishRunRequest): Promise<Outgoing<typeof FinishRunResponseSchema>> {
   const started = performance.now();
   const row = readRun(core.db, request.runUid);
   const run = knownRun(core, row);
@@ -33,7 +52,7 @@ export async function finishRun(core: Core, request: FinishRunRequest): Promise<
   try {
     provenance = await provenanceOf(core, checkRun(core, run, request.view));
   } catch (error) {
-    if (isStepsealError(error) && error.kind !== 'unavailable' && error.kind !== 'internal') {
+    if (isStepsealError(error) && !PASSING.includes(error.kind)) {
       core.log.warn({ run: row.uid, code: error.code, expected: error.expected, found: error.found }, 'provenance refused');
       end(undefined);
     }

@@ -5,13 +5,14 @@ import { encodeSpiffeBundle } from '../spiffe/bundleDocument.ts';
 import { signJwtSvid } from '../spiffe/jwtSvid.ts';
 import { parseSpki } from '../der/spki.ts';
 import { closeStepAttempt, openStepAttempt } from './attempts.ts';
+import { bindingOf, certificateEvidenceOf } from './binding.ts';
 import { type Core, JWT_SVID_SECONDS, REFRESH_HINT_SECONDS } from './core.ts';
 import { identityOf, knownCaller } from './identities.ts';
 import { nodeSeal } from './nodeSeal.ts';
 import { type Peer, type PeerPorts, requireAgent } from './peers.ts';
 
-/** stepseal.node.v1.Node: every method is for agents, over mTLS. */
-export function nodeService(core: Core, peers: PeerPorts): Implementation<Peer> {
+/** stepseal.node.v1.Node: every method is for agents, over mTLS. Streams end when the server is `stopping`. */
+export function nodeService(core: Core, peers: PeerPorts, stopping: AbortSignal): Implementation<Peer> {
   return implement(Node, {
     openAttempt: (request, call) => openStepAttempt(core, requireAgent(call.peer, peers), request),
 
@@ -21,11 +22,13 @@ export function nodeService(core: Core, peers: PeerPorts): Implementation<Peer> 
     },
 
     async issueX509Svid(request, call) {
-      const { facts } = knownCaller(core, requireAgent(call.peer, peers), request.caller);
+      const { facts, attempt } = knownCaller(core, requireAgent(call.peer, peers), request.caller);
       parseSpki(request.publicKey);
       const issuer = core.identity.svids();
+      // a step's SVID names the attempt, as its tokens do; its key is in the step's hands
+      const evidence = attempt && certificateEvidenceOf('in-step', bindingOf(core.trustDomain, attempt));
       const svids = core.registry.identify(facts).map(async ({ id, hint, svidSeconds }) => {
-        const { chain, leaf } = await issueX509Svid(issuer, { spiffeId: id.uri, spki: request.publicKey, seconds: svidSeconds });
+        const { chain, leaf } = await issueX509Svid(issuer, { spiffeId: id.uri, spki: request.publicKey, seconds: svidSeconds, evidence });
         return { spiffeId: id.uri, hint, chain: [...chain], notBeforeMs: BigInt(leaf.notBefore), notAfterMs: BigInt(leaf.notAfter) };
       });
       return { svids: await Promise.all(svids) };
@@ -62,8 +65,15 @@ export function nodeService(core: Core, peers: PeerPorts): Implementation<Peer> 
       requireAgent(call.peer, peers);
       await send(trustOf(core));
       // roots and JWT keys stay while a server runs; a new one ends the stream, and the agent asks again
-      await new Promise<void>((resolve) => call.signal.addEventListener('abort', () => resolve()));
+      await ended(AbortSignal.any([call.signal, stopping]));
     },
+  });
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve());
   });
 }
 

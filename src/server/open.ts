@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '../base/bytes.ts';
 import { StepsealError } from '../base/errors.ts';
@@ -15,7 +15,7 @@ import { imprintOf } from '../x509/imprint.ts';
 import { allowAll, createRegistry } from '../registry/registry.ts';
 import { localTemplates } from '../registry/templates.ts';
 import { assertConstrainable, parseTrustDomain } from '../spiffe/trustDomain.ts';
-import { certifyKey } from '../store/certifiedKeys.ts';
+import { certifyKey, type KeyUse } from '../store/certifiedKeys.ts';
 import { fixIdentity, type Identity, readIdentity } from '../store/config.ts';
 import { type Database, openDatabase } from '../store/database.ts';
 import { lockFolder } from '../store/lock.ts';
@@ -23,9 +23,13 @@ import { openLogStorage } from '../store/logStorage.ts';
 import { trustedRoot } from '../trust/trustedRoot.ts';
 import { type TimestampAuthority, timestampAuthority } from '../tsa/authority.ts';
 import { loadTrust, type TrustMaterial } from '../verifier/trust.ts';
+import { certificateEvidenceOf } from './binding.ts';
 import type { Core, Logger } from './core.ts';
 import { identityAuthorities } from './identityAuthorities.ts';
-import type { ServerOptions } from './options.ts';
+import { DEFAULT_TRUST_DOMAIN, type ServerOptions } from './options.ts';
+
+const KEYS = 'keys';
+const LOGS = 'logs';
 
 export interface OpenServer {
   readonly core: Core;
@@ -50,10 +54,10 @@ export interface OpenPorts {
 
 /**
  * Takes the data folder and opens everything in it; the first start makes it. Listens nowhere yet.
- * Throws FOLDER_LOCKED, CONFIG_CHANGED, KEY_*, LOG_CORRUPT, STORE_*, TRUST_DOMAIN_*, CA_EXPIRED.
+ * Throws FOLDER_LOCKED, CONFIG_CHANGED, KEY_*, LOG_CORRUPT, STORE_*, TRUST_DOMAIN_*, CA_EXPIRED, USAGE.
  */
 export async function openServer(options: ServerOptions, ports: OpenPorts): Promise<OpenServer> {
-  assertConstrainable(parseTrustDomain(options.trustDomain));
+  if (options.trustDomain !== undefined) assertConstrainable(parseTrustDomain(options.trustDomain));
   mkdirSync(options.data, { recursive: true, mode: 0o700 });
   const lock = lockFolder(options.data);
   const closers: (() => unknown)[] = [() => lock.release()];
@@ -61,14 +65,16 @@ export async function openServer(options: ServerOptions, ports: OpenPorts): Prom
     for (const closer of closers.toReversed()) await closer();
   };
   try {
+    assertDatabaseKept(options.data);
     const db = openDatabase(options.data);
     closers.push(() => db.close());
     const known = readIdentity(db);
     if (known !== undefined) fixIdentity(db, { ...known, ...chosen(options, known) });
-    const authorities = await openAuthorities({
-      folder: join(options.data, 'keys'), trustDomain: options.trustDomain, clock: ports.clock, rng: ports.rng, mayCreate: known === undefined,
-    });
     const origins = known ?? newIdentity(options, ports.rng);
+    const { clock, rng } = ports;
+    const authorities = await openAuthorities({
+      folder: join(options.data, KEYS), trustDomain: origins.trustDomain, clock, rng, mayCreate: known === undefined,
+    });
     fixIdentity(db, origins);
     return await openParts(db, authorities, origins, ports, closers, close);
   } catch (error) {
@@ -77,12 +83,19 @@ export async function openServer(options: ServerOptions, ports: OpenPorts): Prom
   }
 }
 
+/** Keys and logs without their database would become a new installation under old keys. Throws STORE_MISSING. */
+function assertDatabaseKept(data: string): void {
+  const path = join(data, 'stepseal.db');
+  if (existsSync(path) || !existsSync(join(data, LOGS))) return;
+  throw new StepsealError('STORE_MISSING', `${path} is missing, and the logs beside it belong to it`, { expected: 'the file, or an empty data folder for a new trust domain' });
+}
+
 async function openParts(
   db: Database, authorities: Authorities, origins: Identity, ports: OpenPorts, closers: (() => unknown)[], close: () => Promise<void>,
 ): Promise<OpenServer> {
   const { clock, rng, log, version } = ports;
   const { trustDomain, issuer, logOrigin, ctOrigin } = origins;
-  const folder = join(db.path, '..', 'logs');
+  const folder = join(db.path, '..', LOGS);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const warn = (error: unknown): void => log.warn({ error: String(error) }, 'log: a leftover stays');
   const tlog = await openLog({ storage: openLogStorage({ db, folder, log: 'tlog' }), signer: authorities.log, origin: logOrigin, warn });
@@ -103,7 +116,7 @@ async function openParts(
       }),
   );
   const tsa = timestampAuthority({ authority: () => authorities.tsa(), clock, rng });
-  const root = whileSame(() => authorities.signingIntermediate().certificate, () => encodedRoot(origins, authorities));
+  const root = whileSame(() => editionOf(authorities), () => encodedRoot(origins, authorities));
   const trust = whileSame(root, (bytes): TrustMaterial => loadTrust(bytes));
 
   const core: Core = {
@@ -111,12 +124,12 @@ async function openParts(
     identity: identityAuthorities(authorities, { trustDomain, clock, rng }),
     sealing: {
       clock, prehash, logId: tlog.keyId,
-      claimKey: (spki, spiffeId, attemptId) => void certifyKey(db, { spki, spiffeId, attemptId }, clock.now()),
+      claimKey: (spki, spiffeId, attemptId) => claimFreshKey(db, { spki, spiffeId, attemptId }, clock.now()),
       certify: async (spki, { spiffeId, step }) => {
         const certificate = await issueSigningCertificate(signing(), {
           spiffeId, spki,
-          evidence: { custody: 'seal', ...(step && { attempt: step.attempt, digest: step.evidenceDigest }) },
-          ...(step && { attested: { 21: `https://${trustDomain}/stepseal/taskruns/${step.taskRunUid}` } }),
+          evidence: certificateEvidenceOf('seal', step),
+          ...(step && { attested: step.attested }),
         });
         return certificate.der;
       },
@@ -130,17 +143,34 @@ async function openParts(
   return { core, tlog, ctLog, tsa, origins, authorities, trustedRoot: root, issuer: issuerOf, close };
 }
 
+/** A Seal's key is made for it and used once. Throws KEY_ALREADY_CERTIFIED. */
+function claimFreshKey(db: Database, use: KeyUse, now: number): void {
+  if (certifyKey(db, use, now) === 'again') {
+    throw new StepsealError('KEY_ALREADY_CERTIFIED', 'the key of this Seal was certified before: the request was sent twice', { expected: 'a fresh key' });
+  }
+}
+
 /** What was asked for, where it was asked for; the rest is as it was. */
 function chosen({ trustDomain, issuer }: ServerOptions, known: Identity): Pick<Identity, 'trustDomain' | 'issuer'> {
-  return { trustDomain, issuer: issuer ?? known.issuer };
+  return { trustDomain: trustDomain ?? known.trustDomain, issuer: issuer ?? known.issuer };
 }
 
 /** Origins are names for ever: a new installation gets new ones, whatever its address (DESIGN §6). */
-function newIdentity({ trustDomain, issuer }: ServerOptions, rng: Rng): Identity {
+function newIdentity({ trustDomain = DEFAULT_TRUST_DOMAIN, issuer }: ServerOptions, rng: Rng): Identity {
   const name = (): string => toHex(rng.bytes(4));
   const url = issuer ?? `https://${trustDomain}`;
-  if (!/^https?:\/\/[\x21-\x7e]+[^/]$/.test(url)) throw new StepsealError('USAGE', 'the issuer is not as it should be', { expected: 'a URL without a slash at the end', found: url });
+  if (!isIssuer(url)) throw new StepsealError('USAGE', 'the issuer is not as it should be', { expected: 'a URL with http or https, without query, fragment, or a slash at the end', found: url });
   return { trustDomain, issuer: url, logOrigin: `log-${name()}.${trustDomain}`, ctOrigin: `ct-${name()}.${trustDomain}` };
+}
+
+/** OpenID Connect Discovery 1.0 section 3; compared as text, so it must have one spelling. */
+function isIssuer(text: string): boolean {
+  return URL.canParse(text) && /^https?:\/\/[^?#@\s]*[^/?#@\s]$/.test(text) && new URL(text).href.replace(/\/$/, '') === text;
+}
+
+/** Changes when a certificate is renewed. */
+function editionOf(authorities: Authorities): string {
+  return (['signing-intermediate', 'tsa'] as const).map((kind) => authorities.history(kind).length).join();
 }
 
 function encodedRoot({ trustDomain, logOrigin, ctOrigin }: Identity, authorities: Authorities): Uint8Array {

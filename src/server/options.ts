@@ -2,7 +2,8 @@
 export interface ServerOptions {
   /** data folder, absolute; made where it is not there */
   readonly data: string;
-  readonly trustDomain: string;
+  /** default: that of the folder; for a new one DEFAULT_TRUST_DOMAIN */
+  readonly trustDomain?: string | undefined;
   /** OIDC issuer URL; default `https://<trust domain>`; never derived from the address */
   readonly issuer?: string | undefined;
   /** address to listen on */

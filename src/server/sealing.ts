@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { sha256 } from '../base/bytes.ts';
 import { StepsealError } from '../base/errors.ts';
 import type { Clock, Prehash } from '../base/ports.ts';
+import { parseSpki } from '../der/spki.ts';
 import { IN_TOTO_PAYLOAD_TYPE, pae } from '../envelope/dsse.ts';
 import { encodeHashedRekord } from '../envelope/hashedRekord.ts';
 import { parseStatement } from '../envelope/statement.ts';
@@ -9,6 +10,7 @@ import type { Appended } from '../log/types.ts';
 import { assertPredicateAllowed, type StatementRole } from '../registry/predicates.ts';
 import { type SealItem, type SealRequest, type SealResponse, SealResponseSchema } from '../rpc/gen/stepseal/node_pb.js';
 import { possessionMessage } from '../signer/possession.ts';
+import type { StepBinding } from './binding.ts';
 
 /** Items of one Seal: one certificate for all of them, a timestamp and a log entry for each. */
 export const MAX_ITEMS = 10_000;
@@ -25,17 +27,10 @@ export interface SealSubject {
   readonly step?: StepBinding | undefined;
 }
 
-export interface StepBinding {
-  readonly attempt: string;
-  readonly taskRunUid: string;
-  /** SHA-256 of the attempt's canonical evidence */
-  readonly evidenceDigest: Uint8Array;
-}
-
 export interface SealingPorts {
   readonly clock: Clock;
   readonly prehash: Prehash;
-  /** Durable before it returns. Throws KEY_REUSE where this key was certified for another identity or attempt. */
+  /** Durable before it returns. Throws KEY_ALREADY_CERTIFIED where this key was ever certified, so that no Seal can be sent twice. */
   readonly claimKey: (spki: Uint8Array, spiffeId: string, attempt: string) => void;
   /** DER */
   readonly certify: (spki: Uint8Array, subject: SealSubject) => Promise<Uint8Array>;
@@ -49,9 +44,11 @@ export interface SealingPorts {
  * One Seal: checks possession, every signature and every predicate type first, then certifies the key, stamps each
  * signature, appends all entries in one batch and answers when the checkpoint that covers them is durable.
  * `beforeSigning` runs between the checks and the first signature; its throw refuses.
- * Throws SEAL_INVALID, POSSESSION_INVALID, SIG_INVALID, PREDICATE_RESERVED, KEY_REUSE, and what the ports throw.
+ * Throws SEAL_INVALID, POSSESSION_INVALID, SIG_INVALID, PREDICATE_RESERVED, KEY_ALREADY_CERTIFIED, and what the ports throw.
  */
 export async function sealAll(request: SealRequest, subject: SealSubject, ports: SealingPorts, beforeSigning?: () => void): Promise<SealResponse> {
+  const { length } = request.items;
+  if (length === 0 || length > MAX_ITEMS) throw invalid(`1 to ${MAX_ITEMS} items`, `${length}`);
   const digests = request.items.map((item) => checkedDigest(item, subject.role));
   checkRequest(request, subject, digests, ports);
   beforeSigning?.();
@@ -62,18 +59,14 @@ export async function sealAll(request: SealRequest, subject: SealSubject, ports:
   );
   const timestamps = await Promise.all(request.items.map((item) => ports.stamp(sha256(item.signature))));
   const appended = await ports.append(entries);
+  const tree = appended[0]!;
   return create(SealResponseSchema, {
     certificate,
-    items: appended.map((entry, index) => ({
-      timestamp: timestamps[index]!,
-      logIndex: BigInt(entry.index),
-      logId: ports.logId,
-      canonicalizedBody: entries[index]!,
-      treeSize: BigInt(entry.treeSize),
-      rootHash: entry.rootHash,
-      hashes: [...entry.hashes],
-      checkpoint: entry.checkpoint,
-    })),
+    items: appended.map(({ index: logIndex, hashes }, index) => ({ timestamp: timestamps[index]!, logIndex: BigInt(logIndex), hashes: [...hashes] })),
+    logId: ports.logId,
+    treeSize: BigInt(tree.treeSize),
+    rootHash: tree.rootHash,
+    checkpoint: tree.checkpoint,
   });
 }
 
@@ -92,7 +85,8 @@ function checkedDigest(item: SealItem, role: StatementRole): Uint8Array {
 }
 
 function checkRequest(request: SealRequest, subject: SealSubject, digests: readonly Uint8Array[], { clock, prehash }: SealingPorts): void {
-  if (digests.length === 0 || digests.length > MAX_ITEMS) throw invalid(`1 to ${MAX_ITEMS} items`, `${digests.length}`);
+  const { algorithm } = parseSpki(request.publicKey);
+  if (algorithm !== 'ecdsa-p256') throw invalid('a P-256 key', algorithm);
   if (!/^[0-9a-f]{32}$/.test(request.requestId)) throw invalid('a request id of 32 hexadecimal characters', request.requestId);
   const time = Number(request.timeMs);
   const skew = Math.abs(clock.now() - time);

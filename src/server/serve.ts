@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { peerOf } from '../attestor/peer.ts';
 import { procExe } from '../attestor/procfs.ts';
 import { userName } from '../attestor/users.ts';
+import { describeError } from '../base/errors.ts';
 import { issueX509Svid } from '../ca/svid.ts';
 import { createHealth } from '../rpc/health.ts';
 import { createRpcServer } from '../rpc/server.ts';
@@ -11,8 +12,8 @@ import { serveTls, type TlsIdentity } from '../rpc/tls.ts';
 import { serveUnix } from '../rpc/unix.ts';
 import { type AdminPeer, adminSealService, adminService, type ServerStatus } from './admin.ts';
 import { agentService, bundleService } from './agents.ts';
-import { AGENT_SVID_SECONDS, type Core } from './core.ts';
-import { serveHttp } from './http.ts';
+import { AGENT_SVID_SECONDS, type Core, faultOf } from './core.ts';
+import { orOption, serveHttp } from './http.ts';
 import { bundleOf, signingConfigOf } from './material.ts';
 import { nodeService } from './node.ts';
 import { type OpenPorts, type OpenServer, openServer } from './open.ts';
@@ -28,7 +29,7 @@ export interface RunningServer {
   readonly grpcAddress: string;
   readonly httpUrl: string;
   readonly adminSocket: string;
-  /** Lets running calls end, then closes the data folder. */
+  /** Takes nothing new, lets running calls end for at most three seconds, then closes the data folder. */
   stop(): Promise<void>;
 }
 
@@ -38,17 +39,24 @@ const GRACE_MS = 3_000;
 /** Opens the data folder and serves it: gRPC with mTLS for agents, HTTP for everybody, the admin socket for its owner. Throws what opening and listening throw. */
 export async function startServer(options: ServerOptions, ports: OpenPorts): Promise<RunningServer> {
   const open = await openServer(options, ports);
-  const stoppers: (() => Promise<void>)[] = [() => open.close()];
+  const stopping = new AbortController();
+  const listeners: (() => Promise<void>)[] = [];
+  let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    for (const stopper of stoppers.splice(0).toReversed()) await stopper();
+    stopping.abort();
+    // side by side: each may take the whole grace
+    const ends = await Promise.allSettled(listeners.map((end) => end()));
+    await open.close();
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
   };
+  const stopOnce = (): Promise<void> => (stopped ??= stop());
   try {
     const { core } = open;
     const startedMs = core.clock.now();
     const http = await serveHttp(open, options);
-    stoppers.push(() => http.stop(GRACE_MS));
-    const grpc = await serveAgents(core, options);
-    stoppers.push(grpc.stop);
+    listeners.push(() => http.stop(GRACE_MS));
+    const grpc = await serveAgents(core, options, stopping.signal);
+    listeners.push(grpc.stop);
     const adminSocket = options.adminSocket ?? join(options.data, 'admin.sock');
     const grpcAddress = `${options.host}:${grpc.port}`;
     const admin = await serveAdmin(core, adminSocket, {
@@ -61,33 +69,32 @@ export async function startServer(options: ServerOptions, ports: OpenPorts): Pro
       signingConfig: () => signingConfigOf(open, http.url),
       spiffeBundle: () => bundleOf(core),
     });
-    stoppers.push(admin);
-    const renewal = renewing(open, grpc.renew);
-    stoppers.push(async () => renewal());
-    return { trustDomain: core.trustDomain, issuer: core.issuer, created: open.authorities.created, keysFolder: join(options.data, 'keys'), grpcAddress, httpUrl: http.url, adminSocket, stop };
+    listeners.push(admin, renewing(open, grpc.renew));
+    return { trustDomain: core.trustDomain, issuer: core.issuer, created: open.authorities.created, keysFolder: join(options.data, 'keys'), grpcAddress, httpUrl: http.url, adminSocket, stop: stopOnce };
   } catch (error) {
-    await stop();
+    await stopOnce();
     throw error;
   }
 }
 
-async function serveAgents(core: Core, { host, grpcPort }: ServerOptions): Promise<{ port: number; renew: () => Promise<void>; stop: () => Promise<void> }> {
+async function serveAgents(core: Core, { host, grpcPort }: ServerOptions, stopping: AbortSignal): Promise<{ port: number; renew: () => Promise<void>; stop: () => Promise<void> }> {
   const peers = { db: core.db, clock: core.clock, trustDomain: core.trustDomain, identityRoots: core.identity.roots };
   const health = createHealth();
   const rpc = createRpcServer<Peer>({
-    services: [agentService(core, peers), bundleService(core), nodeService(core, peers), health.implementation],
-    onFault: (error, method) => core.log.error({ method, error: String(error) }, 'a call failed'),
+    services: [agentService(core, peers), bundleService(core), nodeService(core, peers, stopping), health.implementation],
+    onFault: (error, method) => core.log.error({ method, error: faultOf(error) }, 'a call failed'),
   });
   const identity = await serverIdentity(core);
-  const listener = await serveTls<Peer>(rpc, {
+  const listener = await orOption('grpc-port', serveTls<Peer>(rpc, {
     host, port: grpcPort, identity,
     admit: (peer) => admitPeer(peer, peers),
-    onRefused: (error) => core.log.warn({ error: String(error) }, 'a connection was refused'),
-  });
+    onRefused: (error) => core.log.warn({ error: describeError(error) }, 'a connection was refused'),
+  }));
   return {
     port: listener.port,
     renew: async () => listener.renew(await serverIdentity(core)),
     async stop() {
+      health.set('', false);
       const closed = listener.close();
       await rpc.stop(GRACE_MS);
       await closed;
@@ -98,12 +105,12 @@ async function serveAgents(core: Core, { host, grpcPort }: ServerOptions): Promi
 async function serveAdmin(core: Core, path: string, status: ServerStatus): Promise<() => Promise<void>> {
   const rpc = createRpcServer<AdminPeer>({
     services: [adminService(core, status), adminSealService(core)],
-    onFault: (error, method) => core.log.error({ method, error: String(error) }, 'a call failed'),
+    onFault: (error, method) => core.log.error({ method, error: faultOf(error) }, 'a call failed'),
   });
   const listener = await serveUnix<AdminPeer>(rpc, {
     path, mode: 0o600,
     admit: adminPeer,
-    onRefused: (error) => core.log.warn({ error: String(error) }, 'a connection to the admin socket was refused'),
+    onRefused: (error) => core.log.warn({ error: describeError(error) }, 'a connection to the admin socket was refused'),
   });
   return async () => {
     const closed = listener.close();
@@ -130,19 +137,23 @@ async function serverIdentity(core: Core): Promise<TlsIdentity> {
 }
 
 /** Looks every minute what is past half its life; the server's own SVID is made anew each quarter of an hour. */
-function renewing(open: OpenServer, renewServer: () => Promise<void>): () => void {
+function renewing(open: OpenServer, renewServer: () => Promise<void>): () => Promise<void> {
   const { core, authorities } = open;
   let round = 0;
-  let busy = false;
+  let running: Promise<void> | undefined;
   const timer = setInterval(() => {
-    if (busy) return;
-    busy = true;
+    if (running) return;
     const work = async (): Promise<void> => {
       const renewed = await authorities.renew();
       if (renewed.length > 0) core.log.info({ renewed }, 'authorities renewed');
       if (renewed.includes('svid-ca') || ++round % 15 === 0) await renewServer();
     };
-    work().catch((error: unknown) => core.log.error({ error: String(error) }, 'renewal failed; tried again in a minute')).finally(() => (busy = false));
+    running = work()
+      .catch((error: unknown) => core.log.error({ error: describeError(error) }, 'renewal failed; tried again in a minute'))
+      .finally(() => (running = undefined));
   }, RENEW_EVERY_MS);
-  return () => clearInterval(timer);
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
 }

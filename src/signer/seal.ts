@@ -5,8 +5,8 @@ import { toHex } from '../base/hex.ts';
 import type { Clock, Prehash, Rng } from '../base/ports.ts';
 import { encodeBundle } from '../envelope/bundle.ts';
 import { IN_TOTO_PAYLOAD_TYPE, pae } from '../envelope/dsse.ts';
-import { HASHED_REKORD } from '../envelope/hashedRekord.ts';
-import { type Caller, CallerSchema, SealRequestSchema, type SealedItem, type SealRequest, type SealResponse } from '../rpc/gen/stepseal/node_pb.js';
+import { encodeHashedRekord, HASHED_REKORD } from '../envelope/hashedRekord.ts';
+import { type Caller, CallerSchema, SealRequestSchema, type SealRequest, type SealResponse } from '../rpc/gen/stepseal/node_pb.js';
 import { createSealKey, type SealKey } from './key.ts';
 import { possessionMessage } from './possession.ts';
 
@@ -80,7 +80,7 @@ export async function seal(order: SealOrder, ports: SealPorts): Promise<SealedCo
       found: String(response.items.length),
     });
   }
-  return signed.map((item, index) => assemble(item, response.certificate, response.items[index]!));
+  return signed.map((item, index) => assemble(item, response, index));
 }
 
 /** What possession messages and certified keys call the caller's attempt. */
@@ -104,7 +104,8 @@ function signContent(content: Content, key: SealKey): Signed {
   return { content, digest, signature: key.signDigest(digest) };
 }
 
-function assemble({ content, signature }: Signed, certificate: Uint8Array, item: SealedItem): SealedContent {
+function assemble({ content, digest, signature }: Signed, { certificate, items, logId, treeSize, rootHash, checkpoint }: SealResponse, index: number): SealedContent {
+  const item = items[index]!;
   const logIndex = Number(item.logIndex);
   return {
     name: content.name,
@@ -115,16 +116,11 @@ function assemble({ content, signature }: Signed, certificate: Uint8Array, item:
       tlogEntries: [
         {
           logIndex,
-          logId: item.logId,
+          logId,
           kindVersion: HASHED_REKORD,
-          canonicalizedBody: item.canonicalizedBody,
-          inclusionProof: {
-            logIndex,
-            treeSize: Number(item.treeSize),
-            rootHash: item.rootHash,
-            hashes: item.hashes,
-            checkpoint: item.checkpoint,
-          },
+          // what the server has logged: it follows from what both know, and need not travel
+          canonicalizedBody: encodeHashedRekord({ digest, signature, certificate, keyDetails: 'PKIX_ECDSA_P256_SHA_256' }),
+          inclusionProof: { logIndex, treeSize: Number(treeSize), rootHash, hashes: item.hashes, checkpoint },
         },
       ],
       timestamps: [item.timestamp],

@@ -7,7 +7,7 @@ export interface KeyUse {
   /** DER */
   readonly spki: Uint8Array;
   readonly spiffeId: string;
-  /** '' for an identity without attempts */
+  /** attempt id of a step; for others the road: `workload`, `self`, `bearer` */
   readonly attemptId: string;
 }
 

@@ -27,7 +27,8 @@ export function createRun(db: Database, run: { uid: string; plan: string; taskRu
   db.transaction(() => {
     db.run('INSERT INTO runs (uid, plan, created_ms) VALUES (?, ?, ?)', run.uid, run.plan, run.now);
     for (const [position, { uid, pipelineTask, task }] of run.taskRuns.entries()) {
-      db.run('INSERT INTO task_runs (uid, run_uid, position, pipeline_task, task) VALUES (?, ?, ?, ?, ?)', uid, run.uid, position, pipelineTask, task);
+      const sql = 'INSERT INTO task_runs (uid, run_uid, position, pipeline_task, task) VALUES (?, ?, ?, ?, ?)';
+      db.run(sql, uid, run.uid, position, pipelineTask, task);
     }
   });
 }
@@ -55,11 +56,17 @@ export function runOfTaskRun(db: Database, taskRunUid: string): string {
   return text(row, 'run_uid');
 }
 
-/**
- * Ends a run, once, and with it every attempt that is still open: its roads close. `provenance` is undefined where it was
- * refused. Throws RUN_UNKNOWN, RUN_FINISHED.
- */
-export function finishRun(db: Database, { uid, now, view, provenance }: { uid: string; now: number; view: string; provenance: Uint8Array | undefined }): void {
+export interface RunEnd {
+  readonly uid: string;
+  readonly now: number;
+  /** JSON, as the runner told it */
+  readonly view: string;
+  /** undefined where it was refused */
+  readonly provenance: Uint8Array | undefined;
+}
+
+/** Ends a run, once, and with it every attempt that is still open: its roads close. Throws RUN_UNKNOWN, RUN_FINISHED. */
+export function finishRun(db: Database, { uid, now, view, provenance }: RunEnd): void {
   db.transaction(() => {
     const row = db.get('SELECT finished_ms FROM runs WHERE uid = ?', uid);
     if (row === undefined) throw unknown(uid);

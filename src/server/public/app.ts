@@ -3,10 +3,12 @@ import { utf8 } from '../../base/bytes.ts';
 import { asStepsealError, describeError, StepsealError } from '../../base/errors.ts';
 import { outcomeOf } from '../../base/outcome.ts';
 import { encodePem } from '../../der/pem.ts';
+import { statusOf } from '../../http/app.ts';
 import { readBody } from '../../http/body.ts';
 import type { LogReader } from '../../log/types.ts';
 import { jwks, oidcDiscovery } from '../../trust/oidc.ts';
 import { respondToDer, respondToJson, type TimestampReply } from '../../tsa/respond.ts';
+import { faultOf } from '../core.ts';
 import type { OpenServer } from '../open.ts';
 import { configuration, createSigningCertificate, MAX_FULCIO_REQUEST, trustBundle } from './fulcio.ts';
 import { createEntry, MAX_REKOR_REQUEST } from './rekor.ts';
@@ -44,7 +46,7 @@ export function publicApp(open: OpenServer, files: PublicFiles): Hono {
 
   app.post('/api/v1/timestamp', async (context) => {
     const body = await readBody(context, MAX_TIMESTAMP_REQUEST);
-    const type = context.req.header('content-type')?.split(';')[0]?.trim();
+    const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase();
     if (type === 'application/json') return timestampReply(context, await respondToJson(open.tsa, body));
     if (type === 'application/timestamp-query') return timestampReply(context, await respondToDer(open.tsa, body));
     throw new StepsealError('TIMESTAMP_INVALID', 'a request of another content type', { expected: 'application/timestamp-query or application/json', found: type ?? 'none' });
@@ -65,10 +67,11 @@ export function publicApp(open: OpenServer, files: PublicFiles): Hono {
   app.notFound((context) => context.json({ code: 5, message: `nothing is served at ${context.req.path}`, details: [] }, 404));
   app.onError((error, context) => {
     const known = asStepsealError(error, 'INTERNAL', 'internal error');
-    if (known.kind === 'internal') core.log.error({ path: context.req.path, error: String(error) }, 'a request failed');
-    const { http, grpc } = outcomeOf(known.kind);
+    if (known.kind === 'internal') core.log.error({ path: context.req.path, error: faultOf(error) }, 'a request failed');
+    if (known.kind === 'unavailable') core.log.warn({ path: context.req.path, error: describeError(known) }, 'a request could not be served');
+    const { grpc } = outcomeOf(known.kind);
     // google.rpc.Status as grpc-gateway writes it, which is what Fulcio's and Rekor's clients print
-    return context.json({ code: grpc, message: describeError(known), details: [], error: { code: known.code, message: known.message, expected: known.expected, found: known.found } }, http as 400);
+    return context.json({ code: grpc, message: describeError(known), details: [], error: { code: known.code, message: known.message, expected: known.expected, found: known.found } }, statusOf(known));
   });
   return app;
 }

@@ -1,8 +1,8 @@
 import { fromBase64 } from '../../base/base64.ts';
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
 import { StepsealError } from '../../base/errors.ts';
-import { parseJson } from '../../base/json.ts';
-import { Reader } from '../../base/read.ts';
+import { type Json, parseJson } from '../../base/json.ts';
+import { isObject, Reader } from '../../base/read.ts';
 import { issueSigningCertificate } from '../../ca/signing.ts';
 import { signatureAlgorithmOf } from '../../der/algorithm.ts';
 import { decodePem, encodePem } from '../../der/pem.ts';
@@ -12,6 +12,7 @@ import { certifyKey } from '../../store/certifiedKeys.ts';
 import { readOpenAttempt } from '../../store/attempts.ts';
 import { parseCsr } from '../../x509/csr.ts';
 import { verifySignature } from '../../x509/verify.ts';
+import { bindingOf, certificateEvidenceOf } from '../binding.ts';
 import type { OpenServer } from '../open.ts';
 
 /** Audience that Sigstore clients ask their tokens for. */
@@ -37,15 +38,16 @@ export async function createSigningCertificate({ core, authorities }: OpenServer
   const svid = validateJwtSvid(order.token, { keys: core.identity.jwtAuthorities, audience: FULCIO_AUDIENCE, now, trustDomain: core.trustDomain });
   if (svid.issuer !== core.issuer) throw new StepsealError('JWT_CLAIMS', 'the token is of another issuer', { expected: core.issuer, found: svid.issuer ?? 'none' });
   order.assertPossession(svid.id.uri);
-  const attempt = attemptOf(svid);
-  if (attempt !== undefined) readOpenAttempt(core.db, attempt);
-  core.registry.authorizeSigning({ spiffeId: svid.id.uri, road: 'bearer', attemptOpen: attempt !== undefined });
-  certifyKey(core.db, { spki: order.spki, spiffeId: svid.id.uri, attemptId: attempt ?? 'bearer' }, now);
+  const attemptId = attemptOf(svid);
+  const step = attemptId === undefined ? undefined : bindingOf(core.trustDomain, readOpenAttempt(core.db, attemptId));
+  core.registry.authorizeSigning({ spiffeId: svid.id.uri, road: 'bearer', attemptOpen: step !== undefined });
+  certifyKey(core.db, { spki: order.spki, spiffeId: svid.id.uri, attemptId: attemptId ?? 'bearer' }, now);
   const issuer = core.signing();
   const leaf = await issueSigningCertificate(issuer, {
     spiffeId: svid.id.uri,
     spki: order.spki,
-    evidence: { custody: 'bearer', ...(attempt !== undefined && { attempt }) },
+    evidence: certificateEvidenceOf('bearer', step),
+    ...(step && { attested: step.attested }),
   });
   core.log.info({ identity: svid.id.uri, road: 'bearer' }, 'certificate issued');
   const chain = [leaf.der, issuer.authority.certificate.der, authorities.signingRoot.certificate.der];
@@ -62,20 +64,37 @@ export function trustBundle({ authorities }: OpenServer): string {
 /** dev.sigstore.fulcio.v2.CA/GetConfiguration. */
 export function configuration({ core }: OpenServer): string {
   return JSON.stringify({
-    issuers: [{ issuerUrl: core.issuer, audience: FULCIO_AUDIENCE, challengeClaim: 'sub', spiffeTrustDomain: `spiffe://${core.trustDomain}`, issuerType: 'spiffe' }],
+    issuers: [{ issuerUrl: core.issuer, audience: FULCIO_AUDIENCE, challengeClaim: 'sub', spiffeTrustDomain: core.trustDomain, issuerType: 'spiffe' }],
   });
 }
 
 function readOrder(body: Uint8Array, authorization: string | undefined): CertificateOrder {
   const request = new Reader(parseJson(body, { size: MAX_FULCIO_REQUEST }), 'request', 'FULCIO_REQUEST_INVALID');
   request.only('credentials', 'publicKeyRequest', 'certificateSigningRequest');
-  const bearer = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1];
-  const named = request.at('credentials').optional((credentials) => credentials.only('oidcIdentityToken').at('oidcIdentityToken').string());
-  const token = bearer ?? named ?? request.at('credentials').fail('a token, here or in the Authorization header');
+  const token = readToken(request, authorization);
   const csr = request.at('certificateSigningRequest').optional((value) => readCsr(value));
   const key = request.at('publicKeyRequest').optional(readPublicKey);
   if ((csr === undefined) === (key === undefined)) request.at('publicKeyRequest').fail('exactly one of publicKeyRequest and certificateSigningRequest');
   return { token, ...(csr ?? key!) };
+}
+
+/** In the header (Fulcio's gateway maps it) or in the body. What stands there instead is not repeated: it may be a token. */
+function readToken(request: Reader, authorization: string | undefined): string {
+  const { value } = request.at('credentials');
+  const tokens = [
+    ...(authorization === undefined ? [] : [/^Bearer ([\x21-\x7e]+)$/i.exec(authorization)?.[1]]),
+    ...(value === undefined || value === null ? [] : [tokenInBody(value)]),
+  ];
+  const [token] = tokens;
+  if (token !== undefined && tokens.every((each) => each === token)) return token;
+  throw new StepsealError('FULCIO_REQUEST_INVALID', tokens.length > 1 ? 'the request has two tokens' : 'the request has no token', {
+    expected: 'credentials.oidcIdentityToken, or the header Authorization: Bearer',
+  });
+}
+
+function tokenInBody(credentials: Json): string | undefined {
+  const { oidcIdentityToken: token, ...others } = isObject(credentials) ? credentials : {};
+  return typeof token === 'string' && Object.keys(others).length === 0 ? token : undefined;
 }
 
 function readPublicKey(reader: Reader): Omit<CertificateOrder, 'token'> {
