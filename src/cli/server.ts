@@ -19,7 +19,7 @@ export const command = defineCommand({
   ].join('\n'),
   options: {
     data: { value: 'DIR', default: '.stepseal/server', text: 'the data folder; one server at a time' },
-    'trust-domain': { value: 'NAME', default: DEFAULT_TRUST_DOMAIN, text: 'fixed at the first start' },
+    'trust-domain': { value: 'NAME', text: `fixed at the first start (default ${DEFAULT_TRUST_DOMAIN})` },
     issuer: { value: 'URL', text: 'OIDC issuer, fixed at the first start (default https://<trust domain>)' },
     host: { value: 'ADDRESS', default: DEFAULT_HOST, text: 'address to listen on' },
     'http-port': { type: 'integer', value: 'PORT', default: DEFAULT_HTTP_PORT, text: 'Fulcio, Rekor, TSA, OIDC, trust files' },

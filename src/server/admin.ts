@@ -33,6 +33,9 @@ export interface ServerStatus {
   readonly spiffeBundle: () => Uint8Array;
 }
 
+/** As many bundles as fit into one answer. */
+export const MAX_ADMIN_ITEMS = 2_000;
+
 const DEFAULT_TTL_SECONDS = 600;
 const MAX_TTL_SECONDS = 24 * 3600;
 
@@ -76,6 +79,8 @@ export function adminSealService(core: Core): Implementation<AdminPeer> {
   return implement(Seal, {
     async seal(request, call) {
       const started = performance.now();
+      const { length } = request.items;
+      if (length > MAX_ADMIN_ITEMS) throw new StepsealError('SEAL_INVALID', 'too many items for one answer', { expected: `at most ${MAX_ADMIN_ITEMS}`, found: `${length}` });
       const identity = core.registry.identify({ kind: 'workload', ...call.peer, operator: true }).find(({ roads }) => roads.includes('seal'));
       if (identity === undefined) throw new StepsealError('IDENTITY_NONE', 'no template gives the person at this socket an identity', { found: call.peer.user });
       const spiffeId = identity.id.uri;
