@@ -48,8 +48,13 @@ export function createCallers(taint: Taint): Callers {
 
   const openUnisolated = (): Entry[] => entries.filter(({ hold, ended }) => !ended && !hold.isolated);
   /** No step is open, and of all that the runner started after its first step nothing lives but supervisors. */
-  const clean = (): boolean => runner !== undefined && openUnisolated().length === 0
-    && descendants(runner, bystanders).every((left) => entries.some(({ hold }) => sameProcess(hold.process, left)));
+  const clean = (): boolean => {
+    if (runner === undefined || openUnisolated().length > 0) return false;
+    const left = descendants(runner, bystanders);
+    const now = processName(runner.pid);
+    // asked after the look: orphans of a runner that has ended would not have been seen
+    return now !== undefined && sameProcess(now, runner) && left.every((name) => entries.some(({ hold }) => sameProcess(hold.process, name)));
+  };
 
   const settle = (delays: readonly number[]): void => {
     if (!taint.open || !runnerAlive) return;
