@@ -10,6 +10,8 @@ export interface AgentOptions {
   readonly server: { readonly host: string; readonly port: number };
   /** SPIFFE bundle document that the server is known by at first contact; afterwards the agent keeps its own */
   readonly trustBundle: Uint8Array | undefined;
+  /** what the trust domain must be, where that is said */
+  readonly trustDomain: string | undefined;
   /** one-time token; needed to join, afterwards only when the server no longer knows this agent */
   readonly joinToken: string | undefined;
   /** folder of the sockets, absolute */

@@ -14,6 +14,7 @@ export const TABLE: readonly Entry[] = [
   { name: 'verify', summary: 'check an artifact and how it came to be, offline', load: () => import('./verify.ts') },
   { name: 'server', summary: 'run the control plane: identity, CA, log, timestamps, provenance', load: () => import('./server.ts') },
   { name: 'inspect', summary: 'say in words what a bundle, certificate, JWT, checkpoint or trusted root is', load: () => import('./inspect.ts') },
+  { name: 'agent', summary: 'give the programs of this machine their identities', load: () => import('./agent.ts') },
   { name: 'status', summary: 'what a running server says about itself', load: () => import('./status.ts') },
   { name: 'join-token', summary: 'make a one-time token for a new agent', load: () => import('./join-token.ts') },
   { name: 'completion', summary: 'print the completion script of a shell', load: () => import('./completion.ts') },
