@@ -80,7 +80,9 @@ async function assertNotOlder(storage: LogStorage, { key }: CheckpointSigner, { 
   if (text === undefined) return;
   try {
     const published = openCheckpoint(text, key);
-    if (published.size > size) throw corrupt(storage.locate('checkpoint'), `a checkpoint of at most ${size} entries, which is what the store holds`, `${published.size} entries`);
+    if (published.size > size) {
+      throw corrupt(storage.locate('checkpoint'), `a checkpoint of at most the ${size} entries that the store holds`, `${published.size} entries`);
+    }
   } catch (error) {
     if (!isStepsealError(error) || error.code === 'LOG_CORRUPT') throw error;
   }

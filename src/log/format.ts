@@ -41,7 +41,10 @@ export const STATIC_CT: LogFormat = {
   split: (bundle, first) =>
     parseDataTile(bundle).map(({ entry }, i) => {
       if (entry.leafIndex !== first + i) {
-        throw new StepsealError('TLOG_PARSE', 'an entry carries the index of another place', { expected: String(first + i), found: String(entry.leafIndex) });
+        throw new StepsealError('TLOG_PARSE', 'an entry carries the index of another place', {
+          expected: String(first + i),
+          found: String(entry.leafIndex),
+        });
       }
       return ctEntry(entry);
     }),
@@ -51,7 +54,10 @@ export const STATIC_CT: LogFormat = {
 export function ctEntry(entry: PrecertEntry): StoredEntry {
   const body = tileLeaf(entry);
   if (body.length > ENTRY_LIMIT) {
-    throw new StepsealError('LOG_ENTRY_SIZE', 'a certificate that is too long for the log', { expected: `at most ${ENTRY_LIMIT} bytes`, found: `${body.length} bytes` });
+    throw new StepsealError('LOG_ENTRY_SIZE', 'a certificate that is too long for the log', {
+      expected: `at most ${ENTRY_LIMIT} bytes`,
+      found: `${body.length} bytes`,
+    });
   }
   return { body, framed: body, leafHash: leafHash(merkleTreeLeaf(entry)), key: ctKey(entry) };
 }

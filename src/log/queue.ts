@@ -47,8 +47,13 @@ export function createQueue(sequence: Sequencer['sequence'], committed: () => Pr
     const batch: Waiting[] = [];
     let count = 0;
     let bytes = 0;
-    while (waiting.length > 0 && (batch.length === 0 || (count + waiting[0]!.submissions.length <= COMMIT_ENTRIES && bytes + waiting[0]!.bytes <= COMMIT_BYTES))) {
-      const next = waiting.shift()!;
+    for (;;) {
+      const next = waiting[0];
+      if (next === undefined) break;
+      const fits = count + next.submissions.length <= COMMIT_ENTRIES && bytes + next.bytes <= COMMIT_BYTES;
+      // one that is larger than a commit alone goes alone
+      if (!fits && batch.length > 0) break;
+      waiting.shift();
       count += next.submissions.length;
       bytes += next.bytes;
       batch.push(next);

@@ -99,7 +99,13 @@ async function recheckBundles(storage: LogStorage, format: LogFormat, from: numb
  * Compares a bundle with its tile. Where they differ, and the tree is whole, the bundle is wrong; otherwise the tile is.
  * Throws LOG_CORRUPT naming the file.
  */
-export async function compareBundle(storage: LogStorage, format: LogFormat, index: number, entries: readonly StoredEntry[], treeWhole: boolean): Promise<void> {
+export async function compareBundle(
+  storage: LogStorage,
+  format: LogFormat,
+  index: number,
+  entries: readonly StoredEntry[],
+  treeWhole: boolean,
+): Promise<void> {
   const bytes = await readFullTile(storage, tilePath(0, index));
   const wrong = entries.findIndex(({ leafHash }, i) => !equalBytes(leafHash, bytes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE)));
   if (wrong < 0) return;

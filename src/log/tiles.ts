@@ -88,7 +88,9 @@ function idOf(level: number, index: number): number {
 /** A tile that the committed tree has in full. Throws LOG_CORRUPT naming the file. */
 export async function readFullTile(storage: LogStorage, path: string): Promise<Uint8Array> {
   const bytes = await storage.read(path);
-  if (bytes?.length !== TILE_BYTES) throw corrupt(storage.locate(path), `${TILE_BYTES} bytes`, bytes === undefined ? 'no file' : `${bytes.length} bytes`);
+  if (bytes?.length !== TILE_BYTES) {
+    throw corrupt(storage.locate(path), `${TILE_BYTES} bytes`, bytes === undefined ? 'no file' : `${bytes.length} bytes`);
+  }
   return bytes;
 }
 

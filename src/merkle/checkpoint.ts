@@ -47,7 +47,9 @@ export function parseCheckpointBody(body: string): Omit<SignedCheckpoint, 'note'
 /** Decimal text as JSON and checkpoints carry it: no sign, no leading zero, no space, below 2^53. Throws TLOG_PARSE. */
 export function parseSize(text: string): number {
   const size = /^(?:0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : NaN;
-  if (!Number.isSafeInteger(size)) throw new StepsealError('TLOG_PARSE', 'not a size or index', { expected: 'a decimal number from 0 to 2^53 - 1', found: text });
+  if (!Number.isSafeInteger(size)) {
+    throw new StepsealError('TLOG_PARSE', 'not a size or index', { expected: 'a decimal number from 0 to 2^53 - 1', found: text });
+  }
   return size;
 }
 
@@ -90,7 +92,9 @@ export function openCheckpoint(text: string, key: LogKey): SignedCheckpoint {
   }
   const body = utf8(checkpoint.note.body);
   for (const { signature } of own) {
-    if (!key.verify(body, signature)) throw new StepsealError('CHECKPOINT_SIGNATURE', 'the signature of the checkpoint does not verify', { found: key.origin });
+    if (!key.verify(body, signature)) {
+      throw new StepsealError('CHECKPOINT_SIGNATURE', 'the signature of the checkpoint does not verify', { found: key.origin });
+    }
   }
   return checkpoint;
 }

@@ -109,7 +109,9 @@ function uint(width: number, value: number): Uint8Array {
     out[i] = rest % 256;
     rest = Math.floor(rest / 256);
   }
-  if (rest !== 0 || !Number.isSafeInteger(value) || value < 0) throw new StepsealError('TLOG_PARSE', `not a number of ${width} bytes`, { found: String(value) });
+  if (rest !== 0 || !Number.isSafeInteger(value) || value < 0) {
+    throw new StepsealError('TLOG_PARSE', `not a number of ${width} bytes`, { found: String(value) });
+  }
   return out;
 }
 
@@ -118,7 +120,9 @@ function opaque(width: number, bytes: Uint8Array): Uint8Array {
 }
 
 function fixed(hash: Uint8Array): Uint8Array {
-  if (hash.length !== 32) throw new StepsealError('TLOG_PARSE', 'a hash of the wrong length', { expected: '32 bytes', found: `${hash.length} bytes` });
+  if (hash.length !== 32) {
+    throw new StepsealError('TLOG_PARSE', 'a hash of the wrong length', { expected: '32 bytes', found: `${hash.length} bytes` });
+  }
   return hash;
 }
 

@@ -18,7 +18,10 @@ export function logKeyId(name: string, spki: Uint8Array): Uint8Array {
     case 'ec':
       return sha256(spki);
     default:
-      throw new StepsealError('LOG_KEY_UNSUPPORTED', 'a key that no log of ours has', { expected: 'Ed25519 or ECDSA', found: String(key.asymmetricKeyType) });
+      throw new StepsealError('LOG_KEY_UNSUPPORTED', 'a key that no log of ours has', {
+        expected: 'Ed25519 or ECDSA',
+        found: String(key.asymmetricKeyType),
+      });
   }
 }
 

@@ -35,7 +35,9 @@ export function parseNote(text: string): Note {
 
 function parseSignature(line: string): NoteSignature {
   const [dash, name, encoded, more] = line.split(' ');
-  if (dash !== '—' || name === undefined || !KEY_NAME.test(name) || encoded === undefined || more !== undefined) throw invalid('— name base64', line);
+  if (dash !== '—' || name === undefined || !KEY_NAME.test(name) || encoded === undefined || more !== undefined) {
+    throw invalid('— name base64', line);
+  }
   const bytes = decode(encoded);
   if (bytes.length < 5) throw invalid('a key hint of 4 bytes and a signature', line);
   return { name, keyHint: bytes.subarray(0, 4), signature: bytes.subarray(4) };
@@ -61,8 +63,14 @@ function encodeSignature({ name, keyHint, signature }: NoteSignature): string {
   return `— ${name} ${toBase64(concat(keyHint, signature))}\n`;
 }
 
+export interface NoteKey {
+  readonly name: string;
+  readonly keyId: Uint8Array;
+  sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}
+
 /** A note with one signature over the body's UTF-8 bytes. `keyId` is the full key id; its first 4 bytes go in. */
-export async function signNote(body: string, key: { name: string; keyId: Uint8Array; sign(data: Uint8Array): Uint8Array | Promise<Uint8Array> }): Promise<string> {
+export async function signNote(body: string, key: NoteKey): Promise<string> {
   const signature = await key.sign(utf8(body));
   return encodeNote({ body, signatures: [{ name: key.name, keyHint: key.keyId.subarray(0, 4), signature }] });
 }

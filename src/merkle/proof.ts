@@ -35,7 +35,9 @@ export function viewTree(size: number, hashAt: HashAt): TreeView {
     root: () => (size === 0 ? EMPTY_ROOT : subtree(0, size)),
     inclusion(index) {
       assertIndex('leaf index', index);
-      if (index >= size) throw new StepsealError('TLOG_PARSE', 'the leaf is not in the tree', { expected: `an index below ${size}`, found: String(index) });
+      if (index >= size) {
+        throw new StepsealError('TLOG_PARSE', 'the leaf is not in the tree', { expected: `an index below ${size}`, found: String(index) });
+      }
       const proof: Uint8Array[] = [];
       let begin = 0;
       let end = size;

@@ -113,7 +113,9 @@ function tooLong(): StepsealError {
 
 function assertHashes(hashes: readonly Uint8Array[]): void {
   for (const hash of hashes) {
-    if (hash.length !== HASH_SIZE) throw new StepsealError('TLOG_PROOF', 'a hash of the wrong length', { expected: '32 bytes', found: `${hash.length} bytes` });
+    if (hash.length !== HASH_SIZE) {
+      throw new StepsealError('TLOG_PROOF', 'a hash of the wrong length', { expected: '32 bytes', found: `${hash.length} bytes` });
+    }
   }
 }
 

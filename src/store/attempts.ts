@@ -34,14 +34,18 @@ export type NewAttempt = Pick<Attempt, 'id' | 'taskRunUid' | 'step' | 'attempt' 
 export function openAttempt(db: Database, attempt: NewAttempt, now: number): void {
   db.transaction(() => {
     const run = runOfTaskRun(db, attempt.taskRunUid);
-    if (db.get('SELECT 1 FROM runs WHERE uid = ? AND finished_ms IS NOT NULL', run)) throw new StepsealError('RUN_FINISHED', `run ${run} is finished`);
+    if (db.get('SELECT 1 FROM runs WHERE uid = ? AND finished_ms IS NOT NULL', run)) {
+      throw new StepsealError('RUN_FINISHED', `run ${run} is finished`);
+    }
     const changes = db.run(
       `INSERT INTO attempts (id, task_run_uid, step, attempt, agent_id, spiffe_id, evidence, opened_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (task_run_uid, step, attempt) DO NOTHING`,
       attempt.id, attempt.taskRunUid, attempt.step, attempt.attempt, attempt.agentId, attempt.spiffeId, attempt.evidence, now,
     );
     if (changes === 0) {
-      throw new StepsealError('ATTEMPT_EXISTS', `attempt ${attempt.attempt} of step ${attempt.step} was opened already`, { found: attempt.taskRunUid });
+      throw new StepsealError('ATTEMPT_EXISTS', `attempt ${attempt.attempt} of step ${attempt.step} was opened already`, {
+        found: attempt.taskRunUid,
+      });
     }
   });
 }
@@ -89,9 +93,15 @@ export function closeAttempt(db: Database, end: AttemptEnd): void {
       end.now, end.reason, end.claimBundle ?? null, end.evidenceBundle ?? null, end.id,
     );
     for (const [position, { name, sha256, bundle }] of (end.artifacts ?? []).entries()) {
-      db.run('INSERT INTO attempt_artifacts (attempt_id, position, name, sha256, bundle) VALUES (?, ?, ?, ?, ?)', end.id, position, name, sha256, bundle);
+      const sql = 'INSERT INTO attempt_artifacts (attempt_id, position, name, sha256, bundle) VALUES (?, ?, ?, ?, ?)';
+      db.run(sql, end.id, position, name, sha256, bundle);
     }
   });
+}
+
+/** Closes as lost what an agent had open, for an agent that starts anew. Returns how many. */
+export function closeLostAttempts(db: Database, agentId: string, now: number): number {
+  return db.run(`UPDATE attempts SET closed_ms = ?, reason = 'lost' WHERE agent_id = ? AND closed_ms IS NULL`, now, agentId);
 }
 
 /** Every attempt of a run, in the order in which they were opened. */

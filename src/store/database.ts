@@ -87,7 +87,10 @@ function wrap(path: string, sqlite: DatabaseSync): Database {
 function migrate(database: Database, sqlite: DatabaseSync): void {
   const version = Number(database.get('PRAGMA user_version')?.['user_version']);
   if (version > MIGRATIONS.length) {
-    throw new StepsealError('STORE_NEWER', `${database.path} was written by a newer Stepseal`, { expected: `schema ${MIGRATIONS.length} or older`, found: `schema ${version}` });
+    throw new StepsealError('STORE_NEWER', `${database.path} was written by a newer Stepseal`, {
+      expected: `schema ${MIGRATIONS.length} or older`,
+      found: `schema ${version}`,
+    });
   }
   for (const [i, sql] of MIGRATIONS.entries()) {
     if (i < version) continue;

@@ -30,5 +30,7 @@ export function redeemJoinToken(db: Database, { token, now, agentId }: { token: 
     registerAgent(db, { id: agentId, attestation: 'join_token', now });
     return undefined;
   });
-  if (late !== undefined) throw new StepsealError('JOIN_TOKEN_EXPIRED', late === 0 ? 'the join token is past its end' : `the join token ended at ${formatTime(late)}`);
+  if (late !== undefined) {
+    throw new StepsealError('JOIN_TOKEN_EXPIRED', late === 0 ? 'the join token is past its end' : `the join token ended at ${formatTime(late)}`);
+  }
 }

@@ -46,7 +46,9 @@ function takeLock(path: string, busy: () => StepsealError): DatabaseSync {
 }
 
 function locked(folder: string, pidFile: string): StepsealError {
-  return new StepsealError('FOLDER_LOCKED', `the data folder ${folder} is in use by ${holder(pidFile)}`, { expected: 'one server for each data folder' });
+  return new StepsealError('FOLDER_LOCKED', `the data folder ${folder} is in use by ${holder(pidFile)}`, {
+    expected: 'one server for each data folder',
+  });
 }
 
 function holder(pidFile: string): string {

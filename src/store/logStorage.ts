@@ -60,7 +60,8 @@ export function openLogStorage({ db, folder, log }: { db: Database; folder: stri
       return keys.map((key) => (found.size === 0 ? undefined : found.get(toHex(key))));
     },
     *keys(): Iterable<KeyedEntry> {
-      for (const row of db.iterate('SELECT key, entry FROM log_keys WHERE log = ?', log)) yield { key: blob(row, 'key'), index: number(row, 'entry') };
+      const rows = db.iterate('SELECT key, entry FROM log_keys WHERE log = ?', log);
+      for (const row of rows) yield { key: blob(row, 'key'), index: number(row, 'entry') };
     },
     writeCheckpoint: (text) => files.replace(CHECKPOINT, utf8(text)),
     async readCheckpoint() {

@@ -1,22 +1,35 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openLog } from '../../src/log/log.ts';
 import type { Log } from '../../src/log/types.ts';
 import { check, createStore, entriesOf, logSigner, noWarning, ORIGIN, type TestStore, verifyAnswer } from '../fakes/logs.ts';
 
+let template: string;
 let store: TestStore;
 
-beforeEach(async () => {
+beforeAll(async () => {
   store = createStore();
   const log = await open();
   // 2 full tiles, and a tail of 88 that has grown once
   await log.append(entriesOf('e', 580));
   await log.append(entriesOf('f', 20));
   await log.close();
+  store.db.close();
+  template = store.folder;
+});
+
+beforeEach(() => {
+  const folder = mkdtempSync(join(tmpdir(), 'stepseal-log-'));
+  cpSync(template, folder, { recursive: true });
+  store = createStore(folder);
 });
 
 afterEach(() => store.remove());
+afterAll(() => rmSync(template, { recursive: true }));
 
 function open(): Promise<Log> {
   return openLog({ storage: store.storage(), signer: logSigner, origin: ORIGIN, warn: noWarning });

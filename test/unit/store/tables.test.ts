@@ -7,7 +7,6 @@ import {
   artifactsOfAttempt,
   attemptsOfRun,
   closeAttempt,
-  closeLostAttempts,
   type NewAttempt,
   openAttempt,
   readAttempt,
@@ -165,10 +164,10 @@ describe('an attempt', () => {
     expect(() => closeAttempt(db, { id: 'made-up', now: 1, reason: 'ended' })).toThrow(refusal('ATTEMPT_UNKNOWN'));
   });
 
-  it('is lost when its agent starts anew', () => {
+  it('is lost when the run is finished without its end', () => {
     openAttempt(db, { ...ATTEMPT, id: 'attempt-2', attempt: 1 }, 31);
     closeAttempt(db, { id: 'attempt-1', now: 40, reason: 'ended' });
-    expect(closeLostAttempts(db, AGENT, 50)).toBe(1);
+    finishRun(db, { uid: 'run-1', now: 50, view: '{}', provenance: undefined });
     expect(readAttempt(db, 'attempt-2')).toMatchObject({ closed: 50, reason: 'lost' });
     expect(readAttempt(db, 'attempt-1')).toMatchObject({ closed: 40, reason: 'ended' });
   });
