@@ -8,7 +8,7 @@ import type { RunnerView, ViewedStep, ViewedTaskRun } from './run.ts';
 
 /**
  * Renders a step again from the server's own documents; answers SHA-256 of the canonical JSON of the RenderedStep, hex.
- * `attempts` are all of the run, for the results that the step may have used.
+ * `attempts` are all of the run, in no order, for the results that the step may have used.
  */
 export type RenderAgain = (step: {
   readonly taskRun: ExpectedTaskRun;
@@ -28,7 +28,7 @@ export interface CrossCheckInput {
 export interface CheckedRun {
   readonly facts: RunFacts;
   readonly view: RunnerView;
-  /** in the order in which the steps started */
+  /** in the order of the server's plan: everything comes after what it needs */
   readonly attempts: readonly AttemptRecord[];
 }
 
@@ -45,8 +45,9 @@ export function crossCheck({ facts, view, attempts: payloads, rendered }: CrossC
     throw new StepsealError('RUN_NOT_SUCCEEDED', 'provenance is only made for a run that succeeded', { expected: 'succeeded', found: view.outcome });
   }
   agree({ of: 'the run', field: 'isolation', left: ['server', facts.isolation], right: ['runner', view.isolation] });
-  const attempts = inOrder(payloads.map(readAttempt));
+  const attempts = payloads.map(readAttempt);
   const left = new Set(attempts);
+  const ordered: AttemptRecord[] = [];
   const parameters = externalParametersDigest(facts.externalParameters);
   for (const [taskRun, viewed] of pairTaskRuns(facts, view)) {
     const ran: AttemptRecord[] = [];
@@ -59,6 +60,7 @@ export function crossCheck({ facts, view, attempts: payloads, rendered }: CrossC
       checkOutputs(attempt);
     }
     checkTaskResults(taskRun, viewed, ran);
+    ordered.push(...ran);
   }
   for (const { claim } of left) {
     throw new StepsealError('STEP_UNEXPECTED', 'node has evidence of a step that server and runner do not know', {
@@ -66,11 +68,7 @@ export function crossCheck({ facts, view, attempts: payloads, rendered }: CrossC
       found: `step ${claim.step} of TaskRun ${claim.taskRunUid}`,
     });
   }
-  return { facts, view, attempts };
-}
-
-function inOrder(attempts: readonly AttemptRecord[]): AttemptRecord[] {
-  return attempts.toSorted((a, b) => a.node.started - b.node.started || a.node.finished - b.node.finished || (a.claimSha256 < b.claimSha256 ? -1 : 1));
+  return { facts, view, attempts: ordered };
 }
 
 function pairTaskRuns(facts: RunFacts, view: RunnerView): [ExpectedTaskRun, ViewedTaskRun][] {

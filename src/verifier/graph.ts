@@ -4,6 +4,7 @@ import { evidenceSha256 } from '../provenance/evidence.ts';
 import { outsideInputs } from '../provenance/linkage.ts';
 import type { Byproduct, Provenance } from '../provenance/slsaRead.ts';
 import { SLSA_PROVENANCE } from '../provenance/uris.ts';
+import { parseSpiffeId } from '../spiffe/id.ts';
 import { certificateEvidence } from '../x509/evidence.ts';
 import type { ArtifactDigests } from './content.ts';
 import type { OpenedBundle } from './opened.ts';
@@ -13,7 +14,7 @@ import { check, combine, type Verdict } from './verdict.ts';
 /** How the parts hang together; `steps` are all that the provenance lists, in its order. */
 export function checkGraph(provenance: Provenance, steps: readonly LinkedStep[], artifact: ArtifactDigests, signed: OpenedBundle, provenanceBundle: OpenedBundle): Verdict {
   const children = [
-    check('run', () => checkRun(provenance, steps)),
+    check('run', () => checkRun(provenance, steps, parseSpiffeId(provenanceBundle.uri).trustDomain)),
     check('outputs', () => checkOutput(steps, artifact, signed)),
     check('results', () => checkResults(provenance, steps)),
     check('linkage', () => checkLinkage(provenance, steps)),
@@ -23,7 +24,7 @@ export function checkGraph(provenance: Provenance, steps: readonly LinkedStep[],
 }
 
 /** All claims are of one run, the run of the provenance, and of its definition. */
-function checkRun(provenance: Provenance, steps: readonly LinkedStep[]): string {
+function checkRun(provenance: Provenance, steps: readonly LinkedStep[], trustDomain: string): string {
   const runs = [...new Set(steps.map(({ claim }) => claim.runUid))];
   if (runs.length > 1) throw new StepsealError('CHAIN_INCONSISTENT', 'the claims are of different runs', { expected: provenance.runUid, found: runs.join(', ') });
   if (runs.some((uid) => uid !== provenance.runUid)) throw new StepsealError('RUN_UID_MISMATCH', 'the claims are of another run than the provenance', { expected: provenance.runUid, found: runs.join() });
@@ -37,6 +38,7 @@ function checkRun(provenance: Provenance, steps: readonly LinkedStep[]): string 
     }
     const pairs: [string, string, string][] = [
       ['step', step.name, claim.step],
+      ['trust domain', trustDomain, parseSpiffeId(step.identity).trustDomain],
       ['identity', step.identity, claim.identity],
       ['pipelineTask', taskRun.pipelineTask, evidence.pipelineTask],
       ['task', taskRun.task, evidence.task],

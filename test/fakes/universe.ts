@@ -1,7 +1,8 @@
-import { pae } from '../../src/envelope/dsse.ts';
+import { createHash } from 'node:crypto';
 import { type Bundle, encodeBundle } from '../../src/envelope/bundle.ts';
-import { IN_TOTO_PAYLOAD_TYPE } from '../../src/envelope/dsse.ts';
+import { IN_TOTO_PAYLOAD_TYPE, pae } from '../../src/envelope/dsse.ts';
 import { encodeHashedRekord, HASHED_REKORD } from '../../src/envelope/hashedRekord.ts';
+import { digestOf, keyDetailsOf } from '../../src/envelope/keyDetails.ts';
 import { encodeTrustedRoot, type TrustedRoot } from '../../src/envelope/trustedRoot.ts';
 import { sha256 } from '../../src/base/bytes.ts';
 import type { Rng, Signer } from '../../src/base/ports.ts';
@@ -200,15 +201,16 @@ export async function seal(universe: Universe, content: Content, knobs: SealKnob
   const certificate = knobs.certificate ?? (await certify(universe, { ...knobs, key }));
   const preimage = 'artifact' in content ? content.artifact : pae(IN_TOTO_PAYLOAD_TYPE, content.statement);
   const signature = await (knobs.signer ?? key).sign(preimage);
-  const digest = sha256(preimage);
-  const entry = await log(universe, encodeHashedRekord({ digest, signature, certificate, keyDetails: 'PKIX_ECDSA_P256_SHA_256' }));
+  const keyDetails = keyDetailsOf(key.spki);
+  const digest = createHash(digestOf(keyDetails)).update(preimage).digest();
+  const entry = await log(universe, encodeHashedRekord({ digest, signature, certificate, keyDetails }));
   const bundle: Bundle = {
     certificate,
     tlogEntries: [entry],
     timestamps: [await stamp(universe, signature, time, knobs.stampedBy)],
     content:
       'artifact' in content
-        ? { kind: 'message', digest, signature }
+        ? { kind: 'message', digest: sha256(preimage), signature }
         : { kind: 'dsse', payloadType: IN_TOTO_PAYLOAD_TYPE, payload: content.statement, signature },
   };
   return encodeBundle((await knobs.finish?.(bundle)) ?? bundle);

@@ -1,7 +1,7 @@
 import { sha256 } from '../../../../src/base/bytes.ts';
 import type { Code } from '../../../../src/base/errors.ts';
 import { parseJson } from '../../../../src/base/json.ts';
-import { jsPrehash } from '../../../../src/keys/prehash.ts';
+import { createPrehash } from '../../../../src/keys/native.ts';
 import { encodeTrustedRoot, type TrustedRoot } from '../../../../src/envelope/trustedRoot.ts';
 import { parseIdentityPattern } from '../../../../src/spiffe/pattern.ts';
 import { type Context, type Expectation, verifyBundle } from '../../../../src/verifier/bundle.ts';
@@ -26,8 +26,10 @@ export const BUILD = 'spiffe://example.org/ns/local/task/release/step/build';
 export const SBOM = 'spiffe://example.org/ns/local/task/release/step/sbom';
 export const ARTIFACT = Buffer.from('an artifact');
 
+const PREHASH = createPrehash();
+
 export function contextOf(universe: Universe, change: (root: TrustedRoot) => TrustedRoot = (root) => root): Context {
-  return { trust: loadTrust(encodeTrustedRoot(change(universe.trustedRoot))), prehash: jsPrehash };
+  return { trust: loadTrust(encodeTrustedRoot(change(universe.trustedRoot))), prehash: PREHASH };
 }
 
 export interface BundleAttack {

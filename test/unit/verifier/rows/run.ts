@@ -39,6 +39,8 @@ function foreign(other: MadeRun, steps: readonly string[]) {
   );
 }
 
+const evidenceOf = (run: MadeRun): readonly NamedBytes[] => run.files.filter(({ name }) => /^(?:claim|evidence)-/.test(name));
+
 const ALL = ['source', 'build', 'sbom'];
 
 export const RUN_ROWS: readonly TamperRow[] = [
@@ -98,7 +100,7 @@ export const RUN_ROWS: readonly TamperRow[] = [
     id: 'T16', name: 'claims and evidence of another run', code: 'RUN_UID_MISMATCH', link: 'run',
     attack: async (universe) => {
       const other = await makeRun(universe, { runUid: 'run-2', artifact: utf8('release of run-1') });
-      return runVerdict(universe, { provenance: foreign(other, ALL) }, (files) => [...files, ...other.files]);
+      return runVerdict(universe, { provenance: foreign(other, ALL) }, (files) => [...files, ...evidenceOf(other)]);
     },
   },
   {
@@ -144,7 +146,7 @@ export const RUN_ROWS: readonly TamperRow[] = [
     id: 'T22', name: 'one claim of another run among those of this one', code: 'CHAIN_INCONSISTENT', link: 'run',
     attack: async (universe) => {
       const other = await makeRun(universe, { runUid: 'run-2' });
-      return runVerdict(universe, { provenance: foreign(other, ['sbom']) }, (files) => [...files, ...other.files]);
+      return runVerdict(universe, { provenance: foreign(other, ['sbom']) }, (files) => [...files, ...evidenceOf(other)]);
     },
   },
   {
