@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { Signer } from '../../../src/base/ports.ts';
-import { artifactOf, loadTrust, parseIdentityPattern, StepsealError, verifyArtifactSignature, verifyBundle, verifyChain } from '../../../src/index.ts';
+import { artifactOf, loadTrust, parseIdentityPattern, type StepsealError, verifyArtifactSignature, verifyBundle, verifyChain } from '../../../src/index.ts';
 import { createPrehash } from '../../../src/keys/native.ts';
 import { digestsNeeded } from '../../../src/verifier/digestsNeeded.ts';
 import { createUniverse, encodedTrust, seal } from '../../fakes/universe.ts';
@@ -73,5 +73,5 @@ describe('other keys that clients bring', () => {
 });
 
 function signer({ privateKey, publicKey }: ReturnType<typeof generateKeyPairSync>, algorithm: Signer['algorithm'], hash: string): Signer {
-  return { algorithm, spki: publicKey.export({ type: 'spki', format: 'der' }) as Uint8Array, sign: (data) => sign(hash, data, privateKey) };
+  return { algorithm, spki: publicKey.export({ type: 'spki', format: 'der' }), sign: (data) => sign(hash, data, privateKey) };
 }
