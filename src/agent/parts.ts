@@ -21,6 +21,3 @@ export interface PartsOptions {
 
 /** Runner and Seal over the core. */
 export type MakeParts = (core: AgentCore, options: PartsOptions) => Promise<AgentParts>;
-
-/** The Runner service on the inherited connection, and Seal on both sockets. */
-export const makeParts: MakeParts = () => Promise.resolve({ services: [], sealApp: undefined, stop: () => Promise.resolve() });

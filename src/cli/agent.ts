@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { makeParts } from '../agent/parts.ts';
+import { makeParts } from '../agent/makeParts.ts';
 import { startAgent } from '../agent/serve.ts';
 import { asStepsealError, StepsealError } from '../base/errors.ts';
 import { createPrehash, requireNative } from '../keys/native.ts';
