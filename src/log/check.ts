@@ -31,7 +31,8 @@ const PROBLEM_LIMIT = 100;
 /**
  * Re-derives the whole committed tree and compares everything with it: every hash tile, every entry, the tail, the root,
  * the key index in both directions, the published checkpoint with its signature and its place in the history. Reads
- * every byte, writes none. Throws STORE_FAILED; what is wrong with the log is in the report.
+ * every byte, writes none; nothing may be appended meanwhile. Throws STORE_FAILED; what is wrong with the log is in the
+ * report.
  */
 export async function checkLog({ storage, format, key }: CheckOptions): Promise<LogReport> {
   const problems: StepsealError[] = [];

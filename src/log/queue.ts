@@ -1,8 +1,9 @@
 import { asStepsealError, StepsealError } from '../base/errors.ts';
 import { closedError, type Sequencer, type Submission } from './sequencer.ts';
 
-/** Entries that may wait; the caller is told to come back later. */
-const WAITING_LIMIT = 65_536;
+/** What may wait; the caller is told to come back later. */
+const WAITING_ENTRIES = 65_536;
+const WAITING_BYTES = 128 * 1024 * 1024;
 /** Where one commit stops taking more, so that the first in line is not kept by the last. */
 const COMMIT_ENTRIES = 4096;
 const COMMIT_BYTES = 16 * 1024 * 1024;
@@ -40,6 +41,7 @@ export interface CommitQueue {
 export function createQueue(sequence: Sequencer['sequence'], committed: () => Promise<void>): CommitQueue {
   const waiting: Waiting[] = [];
   let entries = 0;
+  let size = 0;
   let running: Promise<void> | undefined;
   let halted: StepsealError | undefined;
 
@@ -59,6 +61,7 @@ export function createQueue(sequence: Sequencer['sequence'], committed: () => Pr
       batch.push(next);
     }
     entries -= count;
+    size -= bytes;
     return batch;
   }
 
@@ -82,11 +85,12 @@ export function createQueue(sequence: Sequencer['sequence'], committed: () => Pr
   return {
     submit({ submissions, bytes, answer }) {
       if (halted) return Promise.reject(halted);
-      if (entries + submissions.length > WAITING_LIMIT) {
-        const limit = new StepsealError('LOG_BUSY', 'too many entries wait for the log', { expected: `at most ${WAITING_LIMIT}` });
-        return Promise.reject(limit);
+      if (entries + submissions.length > WAITING_ENTRIES || size + bytes > WAITING_BYTES) {
+        const expected = `at most ${WAITING_ENTRIES} entries of together ${WAITING_BYTES} bytes`;
+        return Promise.reject(new StepsealError('LOG_BUSY', 'too many entries wait for the log', { expected }));
       }
       entries += submissions.length;
+      size += bytes;
       return new Promise((resolve, refuse) => {
         const settle: Waiting['settle'] = (places) => {
           try {
@@ -103,6 +107,7 @@ export function createQueue(sequence: Sequencer['sequence'], committed: () => Pr
       halted ??= closedError(cause === undefined ? undefined : asStepsealError(cause, 'STORE_FAILED', 'the log has failed'));
       for (const { refuse } of waiting.splice(0)) refuse(halted);
       entries = 0;
+      size = 0;
     },
     idle: async () => running,
   };

@@ -5,6 +5,7 @@ import { parseTilePath, TILE_HEIGHT, TILE_WIDTH, tilePath, type TileName } from 
 import type { Engine } from './engine.ts';
 import type { StoredEntry } from './format.ts';
 import { readBundle } from './recover.ts';
+import { corrupt } from './tiles.ts';
 import type { LogReader } from './types.ts';
 
 /** The reading half of a log over its engine. Everything is about the newest signed tree. */
@@ -23,6 +24,12 @@ export function createReader(engine: Engine, key: { origin: string; keyId: Uint8
     const inTail = index === (size - tail.length) / TILE_WIDTH;
     const entries = inTail ? tail : await readBundle(storage, format, index);
     return concat(...entries.slice(0, width).map(({ framed }) => framed));
+  }
+
+  async function readCommitted(path: string): Promise<Uint8Array> {
+    const bytes = await storage.read(path);
+    if (bytes === undefined) throw corrupt(storage.locate(path), 'a file', 'none');
+    return bytes;
   }
 
   function readHashes(level: number, { index, width }: TileName): Promise<Uint8Array> {
@@ -56,8 +63,9 @@ export function createReader(engine: Engine, key: { origin: string; keyId: Uint8
       const { level, index, width } = name;
       const count = typeof level === 'number' ? Math.floor(size / TILE_WIDTH ** level) : size;
       if (index * TILE_WIDTH + width > count) return undefined;
-      if (typeof level !== 'number') return level === format.tiles ? readEntries(name) : undefined;
-      return width === TILE_WIDTH ? storage.read(tilePath(level, index)) : readHashes(level, name);
+      if (typeof level !== 'number' && level !== format.tiles) return undefined;
+      if (width === TILE_WIDTH) return readCommitted(tilePath(level, index));
+      return typeof level === 'number' ? readHashes(level, name) : readEntries(name);
     },
     close: () => engine.close(),
   };

@@ -32,6 +32,7 @@ export interface LogReader {
   /**
    * What a reader of the tile API gets for `path` (`tile/0/000.p/7`, `tile/entries/x001/234`, `checkpoint`); undefined
    * for what is not there (yet), also for a path that is not canonical. Partial tiles of every past size can be read.
+   * Throws LOG_CORRUPT where a committed file is gone.
    */
   read(path: string): Promise<Uint8Array | undefined>;
   /** Waits for the commit in flight; entries that still wait are refused with LOG_CLOSED. */

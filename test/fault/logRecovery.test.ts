@@ -177,6 +177,7 @@ describe('a tile that goes missing while the log runs', () => {
     const log = await open();
     rmSync(store.path('tile/entries/000'));
     await expect(log.entry(0)).rejects.toMatchObject({ code: 'LOG_CORRUPT', message: expect.stringContaining('tile/entries/000') });
+    await expect(log.read('tile/entries/000')).rejects.toMatchObject({ code: 'LOG_CORRUPT' });
     expect(Buffer.from(await log.entry(599)).toString()).toBe('f 19');
     await log.close();
   });
