@@ -101,9 +101,8 @@ function checkResults({ byproducts }: Provenance, steps: readonly LinkedStep[]):
       }
       first.set(key, before ?? { sha256: result.sha256, step: claim.step });
     }
-    if (own.length !== claim.results.length) {
-      throw new StepsealError('CHAIN_INCONSISTENT', `the provenance does not list the results of step ${claim.step}`, { expected: String(claim.results.length), found: String(own.length) });
-    }
+    const unlisted = claim.results.find(({ name, scope }) => !own.some((result) => result.result === name && result.scope === scope));
+    if (unlisted !== undefined) throw new StepsealError('CHAIN_INCONSISTENT', `the provenance does not list a result of step ${claim.step}`, { expected: unlisted.name });
   }
   return `${listed.length} results, each as its producer left it`;
 }

@@ -38,7 +38,8 @@ export function checkStepSet({ taskRuns, byproducts }: Provenance): Verdict {
     const claimed = keysOf('step-claim');
     const seen = keysOf('node-evidence');
     const all = [...claimed, ...seen, ...keysOf('result')];
-    const extra = all.find((item) => !ran.includes(item)) ?? claimed.find((item, index) => claimed.indexOf(item) !== index);
+    const twice = (items: readonly string[]): string | undefined => items.find((item, index) => items.indexOf(item) !== index);
+    const extra = all.find((item) => !ran.includes(item)) ?? twice(claimed) ?? twice(seen);
     if (extra !== undefined) throw new StepsealError('STEP_UNEXPECTED', 'the provenance lists a step that is not part of the run', { expected: ran.join(', '), found: extra });
     const unclaimed = ran.find((item) => !claimed.includes(item));
     if (unclaimed !== undefined) throw new StepsealError('STEP_MISSING', 'a step that ran has no claim in the provenance', { expected: unclaimed });

@@ -20,4 +20,10 @@ describe('every tamper class fails closed and names the broken link', () => {
     expect(faults).toContain(`${code} at ${link}`);
   });
 
+  test('every class has its row', () => {
+    const classes =
+      'T02 T04 T05 T08 T14 T16 T17 T19 T20 T22 T23 T26 T29 T31 T32 T34 T35 T37 T38 T40 T41 T43 T44 T46 T47 T49 T50 ' +
+      'T52 T53 T55 T56 T58 T59 T61 T62 T64 T65 T67 T70 T71 T73 T74';
+    expect(classes.split(' ').filter((id) => !ROWS.some((row) => row.id === id))).toEqual([]);
+  });
 });

@@ -143,6 +143,25 @@ export const RUN_ROWS: readonly TamperRow[] = [
       }),
   },
   {
+    id: 'T20', name: 'the provenance lists two evidences of one step', code: 'STEP_UNEXPECTED', link: 'steps',
+    attack: (universe) => runVerdict(universe, { provenance: byproducts((list) => [...list, list.find(({ annotations }) => annotations['kind'] === 'node-evidence')!]) }),
+  },
+  {
+    id: 'X', name: 'the provenance lists one result twice and leaves out another', code: 'CHAIN_INCONSISTENT', link: 'results',
+    attack: (universe) => runVerdict(universe, { provenance: byproducts((list) => list.map((item) => (resultIs('files')(item) ? list.find(resultIs('commit'))! : item))) }),
+  },
+  {
+    id: 'X', name: 'a step of another trust domain', code: 'CHAIN_INCONSISTENT', link: 'run',
+    attack: (universe) => {
+      const foreignId = 'spiffe://other.example/ns/local/task/release/step/sbom';
+      return runVerdict(universe, {
+        evidence: (step, evidence) => (step === 'sbom' ? { ...evidence, identity: foreignId } : evidence),
+        provenance: (predicate, statement) => ({ ...statement, predicate: JSON.parse(JSON.stringify(predicate).replaceAll(SBOM, foreignId)) as JsonObject }),
+        sealClaim: (step) => (step === 'sbom' ? { identity: foreignId } : {}),
+      });
+    },
+  },
+  {
     id: 'T22', name: 'one claim of another run among those of this one', code: 'CHAIN_INCONSISTENT', link: 'run',
     attack: async (universe) => {
       const other = await makeRun(universe, { runUid: 'run-2' });
