@@ -50,7 +50,7 @@ export async function observeArtifacts(attempt: Attempt, results: readonly Obser
 
 /** Declared twice, in a result and in a file: one artifact. */
 function once<T extends NamedDigest>(items: readonly T[]): T[] {
-  return [...new Map(items.toReversed().map((item) => [`${item.name} ${item.sha256}`, item])).values()].toReversed();
+  return items.filter((item, index) => items.findIndex(({ name, sha256 }) => name === item.name && sha256 === item.sha256) === index);
 }
 
 async function readDeclared({ hold, paths }: Attempt, path: string, memory: TaskRunMemory): Promise<DeclaredArtifacts | undefined> {

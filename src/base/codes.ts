@@ -230,7 +230,7 @@ export const CODES = {
   FILE_TOO_SLOW: 'limit',
   PEER_GONE: 'denied',
   PERSON_ROAD_CLOSED: 'denied',
-  STEP_NOT_ISOLATED: 'internal',
+  STEP_NOT_ISOLATED: 'denied',
   STEP_PROCESS_GONE: 'unavailable',
   STEP_UNREADABLE: 'unavailable',
   // agent
