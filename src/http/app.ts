@@ -1,5 +1,5 @@
 import type { HttpBindings } from '@hono/node-server';
-import { Hono, type Context } from 'hono';
+import { Hono } from 'hono';
 import { CODES } from '../base/codes.ts';
 import { isStepsealError, StepsealError } from '../base/errors.ts';
 import { outcomeOf } from '../base/outcome.ts';
@@ -9,7 +9,6 @@ export interface HttpEnv<P> {
 }
 
 export type HttpApp<P = undefined> = Hono<HttpEnv<P>>;
-export type HttpContext<P = undefined> = Context<HttpEnv<P>>;
 
 /** The statuses that outcome.ts knows, and 413 for bodies. */
 export type ErrorStatus = 400 | 403 | 404 | 409 | 413 | 422 | 429 | 500 | 503;

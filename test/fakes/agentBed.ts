@@ -13,7 +13,7 @@ import { startServer, type RunningServer } from '../../src/server/serve.ts';
 import { firstChild, ISOLATE } from '../unit/attestor/callers.ts';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: (fields: object, message: string) => process.stderr.write(`${message} ${JSON.stringify(fields)}\n`) };
-const SEAL_CALLER = join(import.meta.dirname, 'sealCaller.ts');
+const SEAL_CALLER = join(import.meta.dirname, 'sealCallerProcess.ts');
 
 export interface BedStep {
   readonly attemptId: string;
@@ -60,7 +60,7 @@ export async function agentBed(): Promise<AgentBed> {
   const data = join(folder, 'agent');
   const settings = { data, trustDomain: 'example.org', port: Number(server.grpcAddress.split(':').at(-1)), trustBundle: Buffer.from(spiffeBundle).toString('base64'), joinToken: token };
   mkdirSync(data, { mode: 0o700 });
-  const agent = spawn(process.execPath, [join(import.meta.dirname, 'agentMain.ts'), JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'] });
+  const agent = spawn(process.execPath, [join(import.meta.dirname, 'realAgentProcess.ts'), JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'] });
   await new Promise((resolve, reject) => {
     agent.stdout!.once('data', resolve);
     agent.once('exit', reject);

@@ -5,7 +5,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const CALLER = join(import.meta.dirname, '../../fakes/caller.ts');
+const CALLER = join(import.meta.dirname, '../../fakes/callerProcess.ts');
 
 export interface Stage {
   readonly folder: string;

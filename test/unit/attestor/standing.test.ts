@@ -97,7 +97,7 @@ describe.skipIf(!namespacesWork)('a step in its own pid namespace', () => {
 
 describe('a step without namespaces', () => {
   const shell = (script: string) => here.run('sh', ['-c', script]);
-  const callFrom = (mode = ''): string => `"${process.execPath}" "${join(import.meta.dirname, '../../fakes/caller.ts')}" "${here.path}" ${mode}`;
+  const callFrom = (mode = ''): string => `"${process.execPath}" "${join(import.meta.dirname, '../../fakes/callerProcess.ts')}" "${here.path}" ${mode}`;
 
   it('is known by descent from its supervisor', async () => {
     const supervisor = shell(`sh -c '${callFrom()}; true'; true`);

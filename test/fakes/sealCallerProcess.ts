@@ -1,4 +1,4 @@
-// A process that calls a seal socket: node sealCaller.ts SOCKET METHOD PATH [BODY]; prints the answer's body.
+// A process that calls a seal socket: node sealCallerProcess.ts SOCKET METHOD PATH [BODY]; prints the answer's body.
 import { request } from 'node:http';
 
 const [socketPath, method, path, body] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-// A process that connects to a Unix socket and stays. Run by tests: node caller.ts SOCKET [MODE]
+// A process that connects to a Unix socket and stays. Run by tests: node callerProcess.ts SOCKET [MODE]
 //   hand-over: a child inherits the connection, and this process ends
 //   nested:    connects from a child in a further pid namespace
 //   orphan:    connects from a child whose parents have ended
