@@ -31,7 +31,7 @@ export async function nodeSeal(core: Core, agent: AgentPeer, request: SealReques
     role: roleOf(known, request.final),
     step: known.attempt && bindingOf(core.trustDomain, known.attempt),
   };
-  checkOwnStatements(core, agent, known.attempt, request);
+  checkOwnStatements(core, agent, known, request);
   // taken before anything is signed: of two final claims that arrive at once, one is refused
   const beforeSigning = request.final ? () => takeFinalClaim(core.db, known.attempt!.id, core.clock.now()) : undefined;
   return sealAll(request, subject, core.sealing, beforeSigning);
@@ -50,7 +50,7 @@ function roleOf({ facts }: KnownCaller, final: boolean): StatementRole {
 }
 
 /** A final Seal holds exactly one claim, which is of this attempt; node evidence is of an attempt of the calling agent, whose end it has not reported. */
-function checkOwnStatements(core: Core, agent: AgentPeer, attempt: Attempt | undefined, request: SealRequest): void {
+function checkOwnStatements(core: Core, agent: AgentPeer, { facts, attempt }: KnownCaller, request: SealRequest): void {
   const statements = request.items.flatMap((item) => statementOf(item) ?? []);
   const claims = statements.filter(({ type }) => type === STEP_CLAIM);
   if (request.final) {
@@ -58,7 +58,8 @@ function checkOwnStatements(core: Core, agent: AgentPeer, attempt: Attempt | und
     assertEvidenceOf(attempt!, parseClaim(claims[0]!.payload).evidence);
   }
   for (const { type, payload } of statements) {
-    if (type !== NODE_EVIDENCE) continue;
+    // in another role it is refused as reserved
+    if (type !== NODE_EVIDENCE || facts.kind !== 'agent') continue;
     const { evidence } = parseNodeEvidence(payload);
     if (evidence.agent !== agent.id) throw new StepsealError('IDENTITY_MISMATCH', 'the evidence is another agent\'s', { expected: agent.id, found: evidence.agent });
     const about = ownAttempt(core, agent, evidence.attempt);
