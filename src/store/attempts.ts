@@ -99,11 +99,6 @@ export function closeAttempt(db: Database, end: AttemptEnd): void {
   });
 }
 
-/** Closes as lost what an agent had open, for an agent that starts anew. Returns how many. */
-export function closeLostAttempts(db: Database, agentId: string, now: number): number {
-  return db.run(`UPDATE attempts SET closed_ms = ?, reason = 'lost' WHERE agent_id = ? AND closed_ms IS NULL`, now, agentId);
-}
-
 /** Every attempt of a run, in the order in which they were opened. */
 export function attemptsOfRun(db: Database, runUid: string): Attempt[] {
   return db
