@@ -125,7 +125,7 @@ describe('a file that a caller names', () => {
     await refused(at('/none'), 'FILE_NOT_FOUND');
     mkdirSync(join(folder, 'dir'));
     await refused(at('/dir'), 'FILE_NOT_REGULAR');
-    expect(readdirSync('/proc/self/fd').length).toBe(before);
+    expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
   });
 });
 

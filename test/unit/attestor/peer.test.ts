@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { userInfo } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { peerOf } from '../../../src/attestor/peer.ts';
 import { attestUnix } from '../../../src/attestor/unix.ts';
@@ -79,7 +78,7 @@ describe('the unix attestor', () => {
     const peer = peerOf(await here.accept());
     const exe = realpathSync(process.execPath);
     expect(await attestUnix(peer, limits)).toEqual({
-      uid: process.getuid!(), gid: process.getgid!(), user: userInfo().username, path: exe, exeSha256: createHash('sha256').update(readFileSync(exe)).digest('hex'),
+      uid: process.getuid!(), gid: process.getgid!(), user: userName(process.getuid!()), path: exe, exeSha256: createHash('sha256').update(readFileSync(exe)).digest('hex'),
     });
     expect((await attestUnix(peer, { ...limits, hashExe: false })).exeSha256).toBe('');
   });
