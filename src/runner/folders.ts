@@ -45,7 +45,7 @@ function sourceOf(run: string, { name, from, source, subPath }: ResolvedWorkspac
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   const real = existing(directory, name);
   if (!isBelow(real, realpathSync(root))) throw invalid(name, 'a subPath that does not leave the workspace', real);
-  if (hidden.some((folder) => isBelow(real, folder))) throw invalid(name, 'a directory outside the folders that steps must not see', real);
+  if ('directory' in source && hidden.some((folder) => isBelow(real, folder))) throw invalid(name, 'a directory outside the folders that steps must not see', real);
   return real;
 }
 

@@ -15,13 +15,22 @@ export async function probeIsolation(folder: string = tmpdir()): Promise<Isolati
   const base = mkdtempSync(join(folder, 'stepseal-probe-'));
   try {
     const folders: TaskFolders = { base, tekton: join(base, 'tekton'), workspace: join(base, 'workspace'), workspaces: [] };
-    for (const path of ['results', 'artifacts', 'home', 'scripts', 'creds', 'steps/step-probe/results', 'steps/step-probe/artifacts']) mkdirSync(join(folders.tekton, path), { recursive: true });
-    for (const path of [folders.workspace, join(base, 'root'), join(base, 'hidden')]) mkdirSync(path);
+    const used = ['results', 'artifacts', 'home', 'steps/step-probe/results', 'steps/step-probe/artifacts'].map((path) => join(folders.tekton, path));
+    for (const path of [...used, folders.workspace, join(base, 'root'), join(base, 'hidden')]) mkdirSync(path, { recursive: true });
     const sockets = { workload: join(base, 'workload'), seal: join(base, 'seal') };
     for (const path of Object.values(sockets)) writeFileSync(path, '');
-    const root = rootCommands({ mountpoint: join(base, 'root'), folders, step: 'probe', temporary: makeTemporary(folders, 'probe'), sockets, hidden: [join(base, 'hidden')], mounts: readMounts() });
+    const root = rootCommands({
+      mountpoint: join(base, 'root'),
+      folders,
+      step: 'probe',
+      temporary: makeTemporary(folders, 'probe'),
+      sockets,
+      hidden: [join(base, 'hidden')],
+      mounts: readMounts(),
+    });
     let said = '';
-    const step = await startStep({ argv: ['true'], env: { PATH: '/usr/bin:/bin' }, workingDir: '/', makeWorkingDir: false, root, folder: base, onLine: (_, line) => (said += line) });
+    const onLine = (_: string, line: string): void => void (said += line);
+    const step = await startStep({ argv: ['true'], env: { PATH: '/usr/bin:/bin' }, workingDir: '/', makeWorkingDir: false, root, folder: base, onLine });
     const { exitCode } = await step.run();
     await step.close();
     return exitCode === 0 ? { isolated: true } : { isolated: false, reason: said || `a step without privileges does not start (exit ${exitCode})` };

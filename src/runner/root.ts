@@ -43,14 +43,14 @@ export function rootCommands(options: RootOptions): string {
   const bind = (from: string, to: string): string => `mount -n --bind ${quote(from)} ${at(to)}`;
   const readOnly = (path: string, flags = 'rw'): string => `readonly_mount ${flags.replace(/^r[wo]/, 'ro')} ${at(path)}`;
   const machine = readdirSync('/').filter((name) => !OWN.includes(name));
-  const own = `/tekton/steps/step-${step}`;
+  const own = `steps/step-${step}`;
   const lines = [
     READONLY_MOUNT,
     `mount -n -t tmpfs -o mode=755,size=1m tmpfs ${quote(mountpoint)}`,
     ...machine.flatMap((name) => topLevel(name, at)),
     // what is mounted below keeps its own flags, so each is set
     ...options.mounts.filter(({ point }) => machine.includes(point.split('/')[1]!)).map(({ point, options: flags }) => readOnly(point, flags)),
-    ...machine.filter((name) => lstatSync(`/${name}`).isDirectory() && !options.mounts.some(({ point }) => point === `/${name}`)).map((name) => readOnly(`/${name}`, flagsOf('/', options.mounts))),
+    ...machine.filter((name) => isPlainFolder(`/${name}`, options.mounts)).map((name) => readOnly(`/${name}`, flagsOf('/', options.mounts))),
     `mkdir -p ${OWN.map((name) => at(`/${name}`)).join(' ')}`,
     ...processes(at, readOnly),
     ...devices(at),
@@ -60,7 +60,7 @@ export function rootCommands(options: RootOptions): string {
     ...(existsSync('/var/tmp') ? [bind(join(temporary, 'var-tmp'), '/var/tmp')] : []),
     bind(folders.tekton, '/tekton'),
     readOnly('/tekton'),
-    ...['/tekton/results', '/tekton/artifacts', '/tekton/home', `${own}/results`, `${own}/artifacts`].map((path) => bind(join(folders.tekton, below(path, '/tekton')), path)),
+    ...['results', 'artifacts', 'home', `${own}/results`, `${own}/artifacts`].map((path) => bind(join(folders.tekton, path), `/tekton/${path}`)),
     bind(folders.workspace, '/workspace'),
     ...folders.workspaces.flatMap(({ name, directory, mountPath, readOnly: only }) => {
       assertMountPath(name, mountPath);
@@ -89,13 +89,18 @@ function topLevel(name: string, at: (path: string) => string): string[] {
   return stat.isFile() ? [`: > ${at(path)}`, `mount -n --bind ${quote(path)} ${at(path)}`] : [];
 }
 
+function isPlainFolder(path: string, mounts: readonly Mount[]): boolean {
+  return lstatSync(path).isDirectory() && !mounts.some(({ point }) => point === path);
+}
+
 function flagsOf(point: string, mounts: readonly Mount[]): string {
   return mounts.findLast((mount) => mount.point === point)?.options ?? 'rw';
 }
 
 function processes(at: (path: string) => string, readOnly: (path: string) => string): string[] {
   const kept = PROC_READ_ONLY.filter((name) => existsSync(`/proc/${name}`));
-  return [`mount -n -t proc -o nosuid,nodev,noexec proc ${at('/proc')}`, ...kept.flatMap((name) => [`mount -n --bind ${at(`/proc/${name}`)} ${at(`/proc/${name}`)}`, readOnly(`/proc/${name}`)])];
+  const proc = `mount -n -t proc -o nosuid,nodev,noexec proc ${at('/proc')}`;
+  return [proc, ...kept.flatMap((name) => [`mount -n --bind ${at(`/proc/${name}`)} ${at(`/proc/${name}`)}`, readOnly(`/proc/${name}`)])];
 }
 
 /** The machine's root may open any device file by permission alone: a disk has the hidden folders in it. */
@@ -112,7 +117,8 @@ function devices(at: (path: string) => string): string[] {
 
 function assertMountPath(workspace: string, path: string): void {
   const top = path.split('/')[1]!;
-  const possible = ['tmp', 'workspace'].includes(top) || (!OWN.includes(top) && (!existsSync(`/${top}`) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true));
+  const there = (): boolean => !existsSync(`/${top}`) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  const possible = ['tmp', 'workspace'].includes(top) || (!OWN.includes(top) && there());
   if (!possible) {
     throw new StepsealError('TASK_WORKSPACE_INVALID', `workspace ${workspace} cannot be mounted at its mountPath`, {
       expected: 'a directory that exists on this machine, or a path whose first folder does not',
@@ -125,6 +131,7 @@ function assertMountPath(workspace: string, path: string): void {
 function hide({ hidden, mounts, folders }: RootOptions): string[] {
   const seen = hidden.flatMap((folder) => aliases(mounts, folder).filter((path) => existsSync(path)));
   const machine = seen.filter((path) => !['dev', 'proc', 'run', 'tmp'].includes(path.split('/')[1]!) && !isBelow(path, '/var/tmp'));
-  const workspaces = folders.workspaces.flatMap(({ directory, mountPath }) => seen.filter((path) => isBelow(path, directory)).map((path) => join(mountPath, below(path, directory))));
+  const inside = (directory: string): string[] => seen.filter((path) => isBelow(path, directory)).map((path) => below(path, directory));
+  const workspaces = folders.workspaces.flatMap(({ directory, mountPath }) => inside(directory).map((path) => join(mountPath, path)));
   return [...new Set([...machine, ...workspaces])];
 }

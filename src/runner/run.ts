@@ -66,7 +66,10 @@ export async function executeRun(request: RunRequest, options: RunnerOptions): P
   });
   const uids = new Map(taskRuns.map(({ pipelineTask, uid }) => [pipelineTask, uid]));
   if (uids.size !== plan.taskRuns.length || plan.taskRuns.some(({ pipelineTask }) => !uids.has(pipelineTask))) {
-    throw new StepsealError('PROVENANCE_DISAGREEMENT', 'server and runner made different tasks of the same documents', { expected: plan.taskRuns.map(nameOf).join(', '), found: [...uids.keys()].join(', ') });
+    throw new StepsealError('PROVENANCE_DISAGREEMENT', 'server and runner made different tasks of the same documents', {
+      expected: plan.taskRuns.map(nameOf).join(', '),
+      found: [...uids.keys()].join(', '),
+    });
   }
   options.onEvent({ kind: 'created', runUid, taskRuns: taskRuns.map(({ uid, pipelineTask }) => ({ uid, pipelineTask })) });
   // orphans of a step without namespaces come to this process, so that they can be found

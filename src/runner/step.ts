@@ -1,3 +1,4 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256, utf8 } from '../base/bytes.ts';
@@ -5,6 +6,7 @@ import { isStepsealError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { canonicalJson } from '../base/json.ts';
 import type { ViewedStep } from '../provenance/run.ts';
+import type { StepPathsSchema } from '../rpc/gen/stepseal/runner_pb.js';
 import { stepFiles } from '../task/layout.ts';
 import type { StepSpec } from '../task/model.ts';
 import { type RenderedStep, renderStep, type StepContext, stepRuns } from '../task/render.ts';
@@ -58,7 +60,9 @@ export async function runStep(task: TaskContext, step: StepSpec): Promise<Finish
       image: step.image,
     });
     const { attemptId, spiffeId, attested, elapsedUs } = granted;
-    options.onEvent({ kind: 'step-started', ...name, image: rendered.image, spiffeId, attested, grantedMs: Number(granted.grantedMs), elapsedUs: Number(elapsedUs), ms: performance.now() - begun });
+    const grantedMs = Number(granted.grantedMs);
+    const ms = performance.now() - begun;
+    options.onEvent({ kind: 'step-started', ...name, image: rendered.image, spiffeId, attested, grantedMs, elapsedUs: Number(elapsedUs), ms });
     const started = options.clock.now();
     const { exitCode, leftovers, reason } = await runToEnd(task, step, child);
     // the clock may jump; what ended did not end before it started
@@ -121,7 +125,8 @@ async function launch(task: TaskContext, step: StepSpec, rendered: RenderedStep,
   });
 }
 
-function pathsOf(task: TaskContext, step: StepSpec): { results: string; stepResults: string; stepArtifacts: string; taskArtifacts: string; workingDir: string; workspaces: Record<string, string> } {
+/** `workingDir` is what stands for /workspace: the server renders with it. */
+function pathsOf(task: TaskContext, step: StepSpec): MessageInitShape<typeof StepPathsSchema> {
   const { results, stepResults, stepArtifacts, taskArtifacts } = stepFiles(task.layout, step);
   return { results, stepResults, stepArtifacts, taskArtifacts, workingDir: task.layout.workspace, workspaces: { ...task.layout.workspaces } };
 }

@@ -24,7 +24,14 @@ export interface FinishedTask {
 }
 
 /** Runs the steps one after the other, as Tekton does: after one that fails the rest is skipped. `deadline` by performance.now. Throws as runStep. */
-export async function runTask(run: RunContext, folder: string, taskRun: TaskRunPlan, uid: string, resolution: Resolution & { readonly run: true }, deadline: number): Promise<FinishedTask> {
+export async function runTask(
+  run: RunContext,
+  folder: string,
+  taskRun: TaskRunPlan,
+  uid: string,
+  resolution: Resolution & { readonly run: true },
+  deadline: number,
+): Promise<FinishedTask> {
   const { onEvent, isolation, signal } = run.options;
   if (!isolation.isolated) assertNoFixedPaths(taskRun, resolution.params);
   const folders = makeTaskFolders(folder, taskRun, resolution.workspaces, run.hidden.map(({ path }) => path));

@@ -8,7 +8,10 @@ export function findTask(documents: readonly TektonDocument[], name: string, pla
   const found = documents.find((document): document is TaskDocument => document.kind === 'Task' && document.name === name);
   if (found) return found;
   const known = documents.flatMap((document) => (document.kind === 'Task' ? [document.name] : []));
-  throw new StepsealError('TASK_REFERENCE_UNRESOLVED', `${place}: no Task of this name is among the documents`, { expected: known.join(', ') || 'a Task in one of the files', found: name });
+  throw new StepsealError('TASK_REFERENCE_UNRESOLVED', `${place}: no Task of this name is among the documents`, {
+    expected: known.join(', ') || 'a Task in one of the files',
+    found: name,
+  });
 }
 
 /**
@@ -23,7 +26,8 @@ export function bindWorkspaces(
 ): Record<string, WorkspaceSource> {
   const names = declared.map((workspace) => workspace.name);
   for (const name of [...Object.keys(given), ...bindings.map((binding) => binding.name)]) {
-    if (!names.includes(name)) throw new StepsealError('TASK_WORKSPACE_INVALID', `${place}: no workspace of this name is declared`, { expected: names.join(', ') || 'no workspace', found: name });
+    if (names.includes(name)) continue;
+    throw new StepsealError('TASK_WORKSPACE_INVALID', `${place}: no workspace of this name is declared`, { expected: names.join(', ') || 'no workspace', found: name });
   }
   const sources: Record<string, WorkspaceSource> = {};
   for (const { name, optional } of declared) {

@@ -59,10 +59,10 @@ export function assertNoFixedPaths(taskRun: TaskRunPlan, params: Values): void {
   }
   for (const workspace of taskRun.spec.workspaces) {
     if (workspace.mountPath !== undefined) {
-      throw new StepsealError('TASK_PATH_UNISOLATED', `${taskRun.path}: workspace ${workspace.name} has a mountPath, and this machine does not let a step have its own mounts`);
+      throw new StepsealError('TASK_PATH_UNISOLATED', `${taskRun.path}: workspace ${workspace.name} has a mountPath, and a step cannot have its own mounts here`);
     }
   }
   for (const [name, value] of Object.entries(params)) {
-    for (const text of typeof value === 'string' ? [value] : Object.values(value)) refuse(`parameter ${name}`, text as string);
+    for (const text of typeof value === 'string' ? [value] : Object.values(value)) refuse(`parameter ${name}`, text);
   }
 }

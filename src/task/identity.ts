@@ -7,7 +7,10 @@ export function identityPath(task: { readonly identity: string }, step: { readon
 }
 
 /** `pipeline`, `task`: a named object; `inline`: digest of a spec that has no name, hex. */
-export type IdentityOwner = { readonly task: string } | { readonly pipeline: string; readonly pipelineTask: string } | { readonly inline: string; readonly pipelineTask?: string };
+export type IdentityOwner =
+  | { readonly task: string }
+  | { readonly pipeline: string; readonly pipelineTask: string }
+  | { readonly inline: string; readonly pipelineTask?: string };
 
 export function taskIdentity(namespace: string, owner: IdentityOwner): string {
   if ('task' in owner) return `/ns/${namespace}/task/${owner.task}`;

@@ -10,7 +10,8 @@ import { ANY_ARRAY, type Lookup, select, substituteValue } from './variables.ts'
  */
 export function bindParams(specs: readonly ParamSpec[], given: Values, place: string): Values {
   for (const name of Object.keys(given)) {
-    if (!specs.some((spec) => spec.name === name)) throw invalid(place, name, `one of ${specs.map((spec) => spec.name).join(', ') || 'none'}`, 'a parameter that is not declared');
+    if (specs.some((spec) => spec.name === name)) continue;
+    throw invalid(place, name, `one of ${specs.map((spec) => spec.name).join(', ') || 'none'}`, 'a parameter that is not declared');
   }
   const bound = new Map<string, Value>();
   const open = new Set<string>();
@@ -36,7 +37,9 @@ function complete(spec: ParamSpec, given: Value | undefined, place: string, look
   if (typeOf(value) !== spec.type) throw invalid(place, spec.name, spec.type, typeOf(value));
   const missing = spec.type === 'object' ? spec.properties?.find((key) => !Object.hasOwn(value as object, key)) : undefined;
   if (missing !== undefined) throw new StepsealError('TASK_PARAM_MISSING', `${place}: parameter ${spec.name} lacks the key ${missing}`);
-  if (spec.enum && !(value as string).includes(PENDING) && !spec.enum.includes(value as string)) throw invalid(place, spec.name, `one of ${spec.enum.join(', ')}`, value as string);
+  if (spec.enum && !(value as string).includes(PENDING) && !spec.enum.includes(value as string)) {
+    throw invalid(place, spec.name, `one of ${spec.enum.join(', ')}`, value as string);
+  }
   return value;
 }
 

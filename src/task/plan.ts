@@ -67,6 +67,11 @@ function planTask(entry: TaskDocument | TaskRunDocument, documents: readonly Tek
   const declared = inline ? Object.fromEntries(Object.entries(given).filter(([name]) => spec.params.some((param) => param.name === name))) : given;
   const params = { ...(inline ? given : {}), ...bindParams(spec.params, declared, entry.source) };
   const sources = bindWorkspaces(spec.workspaces, run?.workspaces ?? [], options.workspaces, entry.source);
+  // a directory that the person gives is meant as it is
+  const subPathsOf = (name: string): string[] => {
+    const subPath = run?.workspaces.find((binding) => binding.name === name)?.subPath;
+    return subPath === undefined || Object.hasOwn(options.workspaces, name) ? [] : [subPath];
+  };
   const taskRun: TaskRunPlan = {
     pipelineTask: '',
     task: task?.name ?? '',
@@ -81,7 +86,7 @@ function planTask(entry: TaskDocument | TaskRunDocument, documents: readonly Tek
     workspaces: spec.workspaces.map(({ name, mountPath, readOnly }) => ({
       name,
       from: Object.hasOwn(sources, name) ? name : undefined,
-      subPaths: run?.workspaces.flatMap((binding) => (binding.name === name && binding.subPath !== undefined && !Object.hasOwn(options.workspaces, name) ? [binding.subPath] : [])) ?? [],
+      subPaths: subPathsOf(name),
       ...(mountPath === undefined ? {} : { mountPath }),
       readOnly,
     })),

@@ -27,7 +27,9 @@ export function planPipeline(entry: PipelineDocument | PipelineRunDocument, docu
     workspaces: bindWorkspaces(spec.workspaces, run?.workspaces ?? [], options.workspaces, place),
     declaredWorkspaces: spec.workspaces.map((workspace) => workspace.name),
   };
-  const subPaths = new Map(run?.workspaces.flatMap(({ name, subPath }) => (subPath === undefined || Object.hasOwn(options.workspaces, name) ? [] : [[name, subPath] as const])));
+  // a directory that the person gives is meant as it is
+  const bound = (run?.workspaces ?? []).filter(({ name }) => !Object.hasOwn(options.workspaces, name));
+  const subPaths = new Map(bound.flatMap(({ name, subPath }) => (subPath === undefined ? [] : [[name, subPath] as const])));
   const resolve = (task: PipelineTask, last: boolean): TaskRunPlan => planOne(task, last, plan, spec, documents, subPaths);
   const tasks = new Map(spec.tasks.map((task) => [task.name, resolve(task, false)]));
   const sorted = order(new Map(Array.from(tasks, ([name, task]) => [name, task.after]))).map((name) => tasks.get(name)!);
@@ -56,8 +58,8 @@ function bindRunParams(spec: PipelineSpec, given: Values, place: string, inline:
 
 function findPipeline(documents: readonly TektonDocument[], run: PipelineRunDocument): PipelineDocument {
   const found = documents.find((document): document is PipelineDocument => document.kind === 'Pipeline' && document.name === run.pipelineRef);
-  if (!found) throw new StepsealError('TASK_REFERENCE_UNRESOLVED', `${run.source}.spec.pipelineRef: no Pipeline of this name is among the documents`, { found: run.pipelineRef! });
-  return found;
+  if (found) return found;
+  throw new StepsealError('TASK_REFERENCE_UNRESOLVED', `${run.source}.spec.pipelineRef: no Pipeline of this name is among the documents`, { found: run.pipelineRef! });
 }
 
 function planOne(
@@ -75,7 +77,8 @@ function planOne(
   const uses = usedTasks(task);
   const names = pipeline.tasks.map((other) => other.name);
   for (const name of [...task.runAfter, ...uses]) {
-    if (!names.includes(name)) throw new StepsealError('TASK_REFERENCE_UNRESOLVED', `${task.path} waits for a task that the pipeline does not have`, { expected: names.join(', '), found: name });
+    if (names.includes(name)) continue;
+    throw new StepsealError('TASK_REFERENCE_UNRESOLVED', `${task.path} waits for a task that the pipeline does not have`, { expected: names.join(', '), found: name });
   }
   const owner = plan.pipeline === '' ? { inline: pipeline.digest, pipelineTask: task.name } : { pipeline: plan.pipeline, pipelineTask: task.name };
   return {
@@ -109,7 +112,10 @@ function useWorkspace(
   // an embedded Task has the pipeline's workspace of the same name without a binding (Tekton: propagated workspaces)
   const workspace = bound?.workspace ?? (embedded && plan.declaredWorkspaces.includes(name) ? name : undefined);
   if (workspace !== undefined && !plan.declaredWorkspaces.includes(workspace)) {
-    throw new StepsealError('TASK_WORKSPACE_INVALID', `${task.path}: the pipeline declares no workspace of this name`, { expected: plan.declaredWorkspaces.join(', ') || 'none', found: workspace });
+    throw new StepsealError('TASK_WORKSPACE_INVALID', `${task.path}: the pipeline declares no workspace of this name`, {
+      expected: plan.declaredWorkspaces.join(', ') || 'none',
+      found: workspace,
+    });
   }
   const from = workspace !== undefined && Object.hasOwn(plan.workspaces, workspace) ? workspace : undefined;
   if (from === undefined && !optional) throw new StepsealError('TASK_WORKSPACE_MISSING', `${task.path}: workspace ${name} of the Task has no source`);

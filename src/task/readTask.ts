@@ -1,7 +1,7 @@
 import { sha256, utf8 } from '../base/bytes.ts';
 import { toHex } from '../base/hex.ts';
 import { canonicalJson, type Json } from '../base/json.ts';
-import { Reader } from '../base/read.ts';
+import type { Reader } from '../base/read.ts';
 import { readDuration } from './duration.ts';
 import { fields, label, list } from './fields.ts';
 import type { EnvVar, Note, StepSpec, TaskSpec, WorkspaceDeclaration } from './model.ts';

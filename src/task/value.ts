@@ -50,7 +50,7 @@ function looselyTyped(content: string): Value {
 }
 
 function listOrMap(value: Json | undefined): Value | undefined {
-  if (Array.isArray(value)) return value.every((item) => typeof item === 'string') ? (value as string[]) : undefined;
+  if (Array.isArray(value)) return value.every((item) => typeof item === 'string') ? value : undefined;
   if (!isObject(value)) return undefined;
   return Object.values(value).every((item) => typeof item === 'string') ? (value as Record<string, string>) : undefined;
 }

@@ -63,7 +63,7 @@ export function substituteList(items: readonly string[], lookup: Lookup, place: 
 export function substituteValue(value: Value, lookup: Lookup, place: string): Value {
   if (Array.isArray(value)) return substituteList(value as string[], lookup, place);
   if (typeof value !== 'string') {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, substitute(item as string, lookup, `${place}.${key}`)]));
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, substitute(item, lookup, `${place}.${key}`)]));
   }
   return wholeValue(value, lookup, place) ?? substitute(value, lookup, place);
 }

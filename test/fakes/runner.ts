@@ -88,7 +88,7 @@ export async function startRunBed(isolation: Isolation): Promise<RunBed> {
         isolation,
         sockets,
         hide: [join(folder, 'state')],
-        folder: join(folder, 'runs'),
+        folder: join(folder, 'state', 'runs'),
         path: '/usr/local/bin:/usr/bin:/bin',
         clock: { now: () => Date.now() },
         onEvent: (event) => events.push(event),

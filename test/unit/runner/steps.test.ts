@@ -189,7 +189,7 @@ spec:
   it('is not run where the agent refuses it', async () => {
     const run = bed.run({ yaml: task('steps:\n  - { name: refused, script: echo no }\n') });
     await expect(run).rejects.toMatchObject({ code: 'ATTEMPT_EXISTS' });
-    expect(readdirSync(join(bed.folder, 'runs'))).toEqual([]);
+    expect(readdirSync(join(bed.folder, 'state', 'runs'))).toEqual([]);
   });
 
   it('goes on when the agent has a problem, which takes the provenance away', async () => {
