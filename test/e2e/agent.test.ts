@@ -109,6 +109,16 @@ describe.each(namespacesWork ? [true, false] : [false])('a step, isolated: %s', 
     await expect(step.end()).rejects.toMatchObject({ code: 'ATTEMPT_ENDED' });
   });
 
+  it('seals over gRPC too, as itself, beside another step that does the same', async () => {
+    const run = await bed.run(YAML, isolated);
+    const [one, two] = [await bed.step(run, 'one', isolated), await bed.step(run, 'two', isolated)];
+    const [first, second] = await Promise.all([one.call('gRPC', sha256('1')), two.call('gRPC', sha256('2'))]) as [Sealed, Sealed];
+    expect([first.spiffeId, second.spiffeId]).toEqual([one.started.spiffeId, two.started.spiffeId]);
+    expect(verdict(Buffer.from(JSON.stringify(second.items[0]!.bundle)), sha256('2'))).toBe('ok');
+    expect(claimOf(await one.end()).seals).toEqual([{ kind: 'artifact', sha256: sha256('1') }]);
+    expect(claimOf(await two.end()).seals).toEqual([{ kind: 'artifact', sha256: sha256('2') }]);
+  });
+
   it('is found out when it overwrites an earlier step\'s result, changes what it sealed, or declares what is not there', async () => {
     const run = await bed.run(YAML, isolated);
     const one = await bed.step(run, 'one', isolated);

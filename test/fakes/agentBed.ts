@@ -69,6 +69,7 @@ export async function agentBed(): Promise<AgentBed> {
   const children: ChildProcess[] = [];
   let persons = 0;
   const sealSocket = join(data, 'seal.sock');
+  const socketOf = (method: string): string => (method === 'gRPC' ? join(data, 'workload.sock') : sealSocket);
 
   return {
     folder, server, agent, runner, admin, connection, sealSocket, trustedRoot,
@@ -100,7 +101,7 @@ export async function agentBed(): Promise<AgentBed> {
         attemptId: started.attemptId, started, folder: base, child,
         async call(method, path, body) {
           const answer = join(base, step, `answer-${++calls}`);
-          const quoted = [process.execPath, SEAL_CALLER, sealSocket, method, path, ...(body === undefined ? [] : [JSON.stringify(body)])].map((word) => `'${word}'`).join(' ');
+          const quoted = [process.execPath, SEAL_CALLER, socketOf(method), method, path, ...(body === undefined ? [] : [JSON.stringify(body)])].map((word) => `'${word}'`).join(' ');
           writeFileSync(control, `${quoted} > ${answer}.part && mv ${answer}.part ${answer} &\n`, { flag: 'a' });
           return JSON.parse(await appearance(answer)) as never;
         },
@@ -108,14 +109,14 @@ export async function agentBed(): Promise<AgentBed> {
       };
     },
     call: (method, path, body) => new Promise((resolve, reject) => {
-      execFile(process.execPath, [SEAL_CALLER, sealSocket, method, path, ...(body === undefined ? [] : [JSON.stringify(body)])], (error, output) => {
+      execFile(process.execPath, [SEAL_CALLER, socketOf(method), method, path, ...(body === undefined ? [] : [JSON.stringify(body)])], (error, output) => {
         if (error === null) resolve(JSON.parse(output) as never);
         else reject(new Error('the caller failed', { cause: error }));
       });
     }),
     async person(method, path, body) {
       const answer = join(folder, `person-${++persons}`);
-      const words = [process.execPath, SEAL_CALLER, sealSocket, method, path, ...(body === undefined ? [] : [JSON.stringify(body)])].map((word) => `'${word}'`).join(' ');
+      const words = [process.execPath, SEAL_CALLER, socketOf(method), method, path, ...(body === undefined ? [] : [JSON.stringify(body)])].map((word) => `'${word}'`).join(' ');
       // its parent has ended before it calls
       spawn('sh', ['-c', `(sleep 0.1; ${words} > ${answer}.part && mv ${answer}.part ${answer}) &`], { stdio: 'ignore', detached: true });
       return JSON.parse(await appearance(answer)) as never;
