@@ -1,4 +1,4 @@
-import { StepsealError } from '../base/errors.ts';
+import { isStepsealError, StepsealError } from '../base/errors.ts';
 import type { Clock } from '../base/ports.ts';
 import { connectTls, type Connection } from '../rpc/client.ts';
 import type { TlsIdentity } from '../rpc/tls.ts';
@@ -27,4 +27,10 @@ export function connectServer(server: ServerAddress, identity: TlsIdentity | und
       if (uri !== expected) throw new StepsealError('SERVER_IDENTITY', 'whoever answers at the server\'s address is not the server', { expected, found: uri });
     },
   });
+}
+
+/** OpenSSL looks before verifyServer can, and its refusal reaches us as a connection that failed. */
+export function asServerIdentity(error: unknown): unknown {
+  const refused = isStepsealError(error) && error.code === 'SERVICE_UNREACHABLE' && /\bcertificate\b/.test(error.message);
+  return refused ? new StepsealError('SERVER_IDENTITY', 'the certificate of whoever answers at the server\'s address is not below the roots of the bundle, or not valid now', { cause: error }) : error;
 }

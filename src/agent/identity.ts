@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { equalBytes } from '../base/bytes.ts';
 import { isStepsealError, StepsealError } from '../base/errors.ts';
-import { connectServer } from './connect.ts';
+import { asServerIdentity, connectServer } from './connect.ts';
 import { joinByToken, renewIdentity } from './join.ts';
 import { usable } from './lease.ts';
 import type { AgentLimits, AgentOptions, AgentPorts } from './options.ts';
@@ -16,8 +16,8 @@ const REFUSES_AGENT = new Set(['AGENT_UNKNOWN', 'AGENT_REQUIRED']);
 
 /**
  * Who this agent is: what an earlier start left, where that is valid and the server (asked only when there is a token to
- * use otherwise) still takes it; else it joins. Throws TRUST_DOMAIN_CA_MISMATCH, AGENT_JOIN_REQUIRED, AGENT_STATE_INVALID, SERVICE_UNREACHABLE, what
- * joining throws.
+ * use otherwise) still takes it; else it joins. Throws TRUST_DOMAIN_CA_MISMATCH, AGENT_JOIN_REQUIRED, AGENT_STATE_INVALID,
+ * SERVICE_UNREACHABLE, SERVER_IDENTITY, what joining throws.
  */
 export async function openIdentity(options: Options, ports: Ports, limits: AgentLimits): Promise<AgentState> {
   const given = options.trustBundle && readTrust(options.trustBundle);
@@ -68,6 +68,8 @@ async function join(reason: string, trust: Trust | undefined, { data, server, jo
     const connection = connectServer(server, undefined, trust, clock);
     try {
       return await joinByToken(connection, joinToken, trust, clock);
+    } catch (error) {
+      throw asServerIdentity(error);
     } finally {
       connection.close();
     }

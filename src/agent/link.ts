@@ -3,7 +3,7 @@ import { describeError, isStepsealError, StepsealError } from '../base/errors.ts
 import { Node } from '../rpc/gen/stepseal/node_pb.js';
 import type { Connection, Stub } from '../rpc/client.ts';
 import type { Bell } from './bell.ts';
-import { connectServer, type ServerAddress } from './connect.ts';
+import { asServerIdentity, connectServer, type ServerAddress } from './connect.ts';
 import type { ServerLink } from './core.ts';
 import { renewIdentity } from './join.ts';
 import { renewalTime, usable } from './lease.ts';
@@ -88,7 +88,7 @@ export function openLink(state: AgentState, ports: LinkPorts): Link {
         pause = limits.backoffMs.first;
         setUp(true);
         void takeTrust(message);
-      }, { signal }).then(() => new StepsealError('SERVICE_UNREACHABLE', 'the server has ended the stream'), (error: unknown) => error);
+      }, { signal }).then(() => new StepsealError('SERVICE_UNREACHABLE', 'the server has ended the stream'), asServerIdentity);
       if (signal.aborted) continue;
       setUp(false, failed);
       // up to a fifth more, so that agents do not come back all at once
