@@ -83,6 +83,10 @@ export async function executeRun(request: RunRequest, options: RunnerOptions): P
   try {
     const finished = await runAll(run, folder, uids, () => stop.abort());
     return await finish(run, finished, started);
+  } catch (error) {
+    // a step that was ended in the middle of a call makes the call fail: that is not why
+    options.signal?.throwIfAborted();
+    throw error;
   } finally {
     removeAll(folder);
   }

@@ -48,6 +48,7 @@ export async function runStep(task: TaskContext, step: StepSpec): Promise<Finish
   const stop = (): void => void child.close();
   options.signal?.addEventListener('abort', stop);
   try {
+    options.signal?.throwIfAborted();
     const granted = await options.agent.startStep({
       runUid: run.runUid,
       taskRunUid: task.uid,

@@ -19,6 +19,7 @@ export function checkTask(taskRun: TaskRunPlan, params: Values): void {
     params,
     layout: isolatedLayout(taskRun, spec.workspaces.map((workspace) => workspace.name)),
     taskRun: { name: '', uid: '', namespace: '' },
+    ...(taskRun.embedded ? { pipeline: { name: '', run: { name: '', uid: '', namespace: '' } } } : {}),
     task: taskRun.task,
     stepResult: (step, name) => pending(step.results.find((declared) => declared.name === name)!),
   };

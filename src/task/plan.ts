@@ -82,6 +82,7 @@ function planTask(entry: TaskDocument | TaskRunDocument, documents: readonly Tek
     finally: false,
     params: [],
     propagated: params,
+    embedded: false,
     when: [],
     workspaces: spec.workspaces.map(({ name, mountPath, readOnly }) => ({
       name,

@@ -92,6 +92,7 @@ function planOne(
     finally: last,
     params: task.params,
     propagated: object ? {} : plan.params,
+    embedded: object === undefined,
     when: task.when,
     workspaces: spec.workspaces.map((declared) => useWorkspace(declared, task, plan, object === undefined, subPaths)),
     ...(task.timeoutMs === undefined ? {} : { timeoutMs: task.timeoutMs }),

@@ -3,7 +3,7 @@ import { expand, expandEnv } from './expand.ts';
 import { type Layout, stepFiles } from './layout.ts';
 import type { EnvVar, OnError, StepSpec } from './model.ts';
 import type { RunPlan, TaskRunPlan } from './runPlan.ts';
-import { taskRunName } from './names.ts';
+import { runName, taskRunName } from './names.ts';
 import { taskLookup, type TaskScope } from './taskScope.ts';
 import { parseResult, type Values } from './value.ts';
 import { type Lookup, substitute, substituteList } from './variables.ts';
@@ -92,6 +92,7 @@ function scopeOf(plan: RunPlan, taskRun: TaskRunPlan, context: StepContext): Tas
     layout: context.layout,
     task: taskRun.task,
     taskRun: { name: taskRunName(plan, taskRun, context.runUid), uid: context.taskRunUid, namespace: plan.namespace },
+    ...(taskRun.embedded ? { pipeline: { name: plan.pipeline, run: { name: runName(plan, context.runUid), uid: context.runUid, namespace: plan.namespace } } } : {}),
     stepResult: (step, name) => {
       const content = context.stepResults[step.name]?.[name];
       if (content === undefined) throw new StepsealError('TASK_RESULT_MISSING', `step ${step.name} did not write its result ${name}, or it is too large to be passed on`);

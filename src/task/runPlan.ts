@@ -47,6 +47,8 @@ export interface TaskRunPlan {
   readonly workspaces: readonly WorkspaceUse[];
   /** values that are known before the run: of a single Task all, of a Pipeline what an embedded spec may use undeclared */
   readonly propagated: Values;
+  /** the spec stands in the Pipeline, whose context variables it may use */
+  readonly embedded: boolean;
   /** 0 for none */
   readonly timeoutMs?: number;
   readonly onError: OnError;

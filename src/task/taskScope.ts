@@ -11,6 +11,8 @@ export interface TaskScope {
   readonly layout: Layout;
   readonly taskRun: { readonly name: string; readonly uid: string; readonly namespace: string };
   readonly task: string;
+  /** for a spec that is embedded in a Pipeline */
+  readonly pipeline?: { readonly name: string; readonly run: { readonly name: string; readonly uid: string; readonly namespace: string } };
   /** value of a declared result of an earlier step */
   readonly stepResult: (step: StepSpec, result: string) => Value;
 }
@@ -72,8 +74,9 @@ function workspaceValue(scope: TaskScope, name: string | undefined, what: string
 
 function contextValue(scope: TaskScope, object: string | undefined, what: string | undefined): string | undefined {
   if (object === 'task') return what === 'name' ? scope.task : what === 'retry-count' ? '0' : undefined;
-  if (object !== 'taskRun') return undefined;
-  return what === 'name' || what === 'uid' || what === 'namespace' ? scope.taskRun[what] : undefined;
+  if (object === 'pipeline') return what === 'name' ? scope.pipeline?.name : undefined;
+  const run = object === 'taskRun' ? scope.taskRun : object === 'pipelineRun' ? scope.pipeline?.run : undefined;
+  return what === 'name' || what === 'uid' || what === 'namespace' ? run?.[what] : undefined;
 }
 
 function stepValue(scope: TaskScope, step: StepSpec, inScript: boolean, reference: Reference): Value | undefined {

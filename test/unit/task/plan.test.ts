@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { identityPath } from '../../../src/task/identity.ts';
+import { isolatedLayout } from '../../../src/task/layout.ts';
+import { renderStep } from '../../../src/task/render.ts';
 import { resolveTaskRun } from '../../../src/task/resolve.ts';
 import type { RunPlan } from '../../../src/task/runPlan.ts';
 import { object, plan } from './fixtures.ts';
@@ -122,6 +124,17 @@ describe('parameters', () => {
     const pipeline = plan(object('PipelineRun', 'go', 'params: [{ name: x, value: y }]\npipelineSpec: { tasks: [{ name: t, taskSpec: { steps: [{ script: "echo $(params.x)" }] } }] }'));
     expect(resolveTaskRun(pipeline, pipeline.taskRuns[0]!, { runUid: 'u', tasks: {} })).toMatchObject({ run: true, params: { x: 'y' } });
     expect(() => plan(object('Task', 't', 'steps: [{ script: "echo $(params.x)" }]'))).toThrowError(expect.objectContaining({ code: 'TASK_VARIABLE_UNKNOWN' }));
+  });
+});
+
+describe('a spec inside a Pipeline', () => {
+  it('may use the variables of the Pipeline, one outside may not', () => {
+    const text = 'steps: [{ name: s, command: [c], args: [$(context.pipeline.name), $(context.pipelineRun.name), $(context.pipelineRun.uid), $(context.taskRun.name)] }]';
+    const made = plan(object('Pipeline', 'p', `tasks: [{ name: x, taskSpec: { ${text} } }]`));
+    const [taskRun] = made.taskRuns;
+    const context = { runUid: '12345678', taskRunUid: 't', params: {}, layout: isolatedLayout(taskRun!, []), stepResults: {} };
+    expect(renderStep(made, taskRun!, taskRun!.spec.steps[0]!, context).argv).toEqual(['c', 'p', 'p-run-12345', '12345678', 'p-run-12345-x']);
+    expect(() => plan(object('Task', 't', text))).toThrowError(expect.objectContaining({ code: 'TASK_VARIABLE_UNKNOWN' }));
   });
 });
 
