@@ -49,7 +49,7 @@ export function publicApp(open: OpenServer, files: PublicFiles): Hono {
     const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase();
     if (type === 'application/json') return timestampReply(context, await respondToJson(open.tsa, body));
     if (type === 'application/timestamp-query') return timestampReply(context, await respondToDer(open.tsa, body));
-    throw new StepsealError('TIMESTAMP_INVALID', 'a request of another content type', { expected: 'application/timestamp-query or application/json', found: type ?? 'none' });
+    throw new StepsealError('HTTP_CONTENT_TYPE', 'a request of another content type', { expected: 'application/timestamp-query or application/json', found: type ?? 'none' });
   });
   app.get('/api/v1/timestamp/certchain', (context) => {
     const chain = [open.authorities.tsa().certificate.der, open.authorities.signingRoot.certificate.der];
