@@ -57,6 +57,8 @@ export interface TaskContext {
   /** ms since the epoch by performance.now's clock; Infinity for none */
   readonly deadline: number;
   /** result → content as observed, newest */
-  readonly results: Record<string, Uint8Array>;
+  readonly results: Record<string, string>;
+  /** result → SHA-256 as observed, hex, newest */
+  readonly digests: Record<string, string>;
   readonly stepResults: Record<string, Record<string, string>>;
 }

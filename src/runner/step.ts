@@ -1,10 +1,12 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { isUtf8 } from 'node:buffer';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { sha256, utf8 } from '../base/bytes.ts';
+import { fromUtf8, sha256, utf8 } from '../base/bytes.ts';
 import { isStepsealError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import { canonicalJson } from '../base/json.ts';
+import { MAX_INLINE_RESULT } from '../provenance/result.ts';
 import type { ViewedStep } from '../provenance/run.ts';
 import type { StepPathsSchema } from '../rpc/gen/stepseal/runner_pb.js';
 import { stepFiles } from '../task/layout.ts';
@@ -71,7 +73,8 @@ export async function runStep(task: TaskContext, step: StepSpec): Promise<Finish
     options.signal?.throwIfAborted();
     writeExitCode(task.folders, step.name, exitCode);
     const sealed = await options.agent.endStep({ attemptId, exitCode, reason, startedMs: BigInt(started), finishedMs: BigInt(finished) });
-    Object.assign(task.results, sealed.results);
+    Object.assign(task.results, texts(sealed.results));
+    Object.assign(task.digests, Object.fromEntries(digestsOf(sealed.resultDigests)));
     task.stepResults[step.name] = texts(sealed.stepResults);
     run.problems.push(...sealed.problems.map(({ code, message }) => ({ code, message })));
     options.onEvent({ kind: 'step-sealed', ...name, sealed });
@@ -158,6 +161,12 @@ async function place(task: TaskContext, name: StepName, artifact: SealedArtifact
   }
 }
 
-export function texts(contents: Readonly<Record<string, Uint8Array>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(contents).map(([name, bytes]) => [name, Buffer.from(bytes).toString('utf8')]));
+/** Only what claims carry is handed on: with anything else the server could not say what a later step was made of. */
+function texts(contents: Readonly<Record<string, Uint8Array>>): Record<string, string> {
+  const small = Object.entries(contents).filter(([, bytes]) => bytes.length <= MAX_INLINE_RESULT && isUtf8(bytes));
+  return Object.fromEntries(small.map(([name, bytes]) => [name, fromUtf8(bytes)]));
+}
+
+function digestsOf(digests: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(digests).flatMap(([name, sha]) => (name.startsWith('task/') ? [[name.slice('task/'.length), sha]] : []));
 }

@@ -1,9 +1,3 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, lstatSync } from 'node:fs';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { sha256 } from '../base/bytes.ts';
-import { toHex } from '../base/hex.ts';
 import type { Outcome, ViewedResult, ViewedStep, ViewedTaskRun } from '../provenance/run.ts';
 import { assertNoFixedPaths } from '../task/check.ts';
 import { isolatedLayout } from '../task/layout.ts';
@@ -13,7 +7,7 @@ import { taskResults } from '../task/results.ts';
 import type { TaskRunPlan } from '../task/runPlan.ts';
 import type { RunContext, TaskContext } from './context.ts';
 import { makeTaskFolders, plainLayout } from './folders.ts';
-import { runStep, skipStep, texts } from './step.ts';
+import { runStep, skipStep } from './step.ts';
 
 /** Tekton's default-timeout-minutes. */
 const DEFAULT_TIMEOUT = 60 * 60_000;
@@ -37,7 +31,7 @@ export async function runTask(
   const folders = makeTaskFolders(folder, taskRun, resolution.workspaces, run.hidden.map(({ path }) => path));
   const layout = isolation.isolated ? isolatedLayout(taskRun, resolution.workspaces.map(({ name }) => name)) : plainLayout(folders);
   const own = taskRun.timeoutMs === 0 ? Infinity : performance.now() + (taskRun.timeoutMs ?? DEFAULT_TIMEOUT);
-  const task: TaskContext = { run, taskRun, uid, params: resolution.params, folders, layout, deadline: Math.min(deadline, own), results: {}, stepResults: {} };
+  const task: TaskContext = { run, taskRun, uid, params: resolution.params, folders, layout, deadline: Math.min(deadline, own), results: {}, digests: {}, stepResults: {} };
   onEvent({ kind: 'task-started', pipelineTask: taskRun.pipelineTask, task: taskRun.task, uid, params: resolution.params });
   const steps: ViewedStep[] = [];
   let reason = '';
@@ -56,10 +50,10 @@ export async function runTask(
   }
   const outcome: Outcome = reason === '' ? 'succeeded' : 'failed';
   if (reason === 'Failed' && taskRun.onError === 'continue') reason = 'FailureIgnored';
-  const results = taskResults(taskRun, texts(task.results), task.stepResults);
+  const results = taskResults(taskRun, task.results, task.stepResults);
   onEvent({ kind: 'task-ended', pipelineTask: taskRun.pipelineTask, outcome, reason, results });
   return {
-    view: { uid, pipelineTask: taskRun.pipelineTask, outcome, reason, steps, results: await viewResults(task) },
+    view: { uid, pipelineTask: taskRun.pipelineTask, outcome, reason, steps, results: viewResults(task) },
     ended: { status: outcome === 'succeeded' ? 'Succeeded' : 'Failed', reason, results },
   };
 }
@@ -74,22 +68,10 @@ export function skipTask(run: RunContext, taskRun: TaskRunPlan, uid: string, out
   };
 }
 
-/** Results that are files: what was handed on as the agent observed it, the rest by its digest now. */
-async function viewResults({ taskRun, results, folders }: TaskContext): Promise<ViewedResult[]> {
-  const views: ViewedResult[] = [];
-  for (const { name, type, value } of taskRun.spec.results) {
-    if (value !== undefined) continue;
-    const content = results[name];
-    const digest = content === undefined ? await digestOf(join(folders.tekton, 'results', name)) : toHex(sha256(content));
-    if (digest !== undefined) views.push({ name, type, sha256: digest });
-  }
-  return views;
-}
-
-async function digestOf(path: string): Promise<string | undefined> {
-  // no step runs any more, so what is a file stays one
-  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined;
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
+/** Results that are files, by what the agent saw of them; those made of step results are in no step's claim. */
+function viewResults({ taskRun, digests }: TaskContext): ViewedResult[] {
+  return taskRun.spec.results.flatMap(({ name, type, value }) => {
+    const digest = digests[name];
+    return value === undefined && digest !== undefined ? [{ name, type, sha256: digest }] : [];
+  });
 }

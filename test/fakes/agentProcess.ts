@@ -35,10 +35,12 @@ const service = implement(Runner, {
   endStep({ attemptId }) {
     const attempt = attempts.get(attemptId)!;
     const root = `/proc/${attempt.pid}/root`;
-    const results = contents(join(root, attempt.results));
+    const folder = join(root, attempt.results);
+    const resultDigests = Object.fromEntries(readdirSync(folder).map((name) => [`task/${name}`, digest(readFileSync(join(folder, name)))]));
     return {
       artifacts: artifactsOf(root, attempt.stepArtifacts),
-      results,
+      results: contents(folder),
+      resultDigests,
       stepResults: contents(join(root, attempt.stepResults)),
       elapsedUs: 1n,
       problems: attempt.step === 'problematic' ? [{ code: 'RESULT_NOT_SIGNED_BY_PRODUCER', message: 'for the test' }] : [],

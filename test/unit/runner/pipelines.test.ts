@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -104,6 +105,18 @@ tasks:
 `),
     });
     expect(result).toMatchObject({ outcome: 'failed', reason: 'needs: InvalidTaskResultReference' });
+  });
+
+  it('hands no result on that is too large for a claim, but knows it by its digest', async () => {
+    const { result } = await bed.run({
+      yaml: pipeline(`
+tasks:
+  - { name: large, taskSpec: { results: [{ name: r }], steps: [{ script: "head -c 5000 /dev/zero | tr '\\\\0' x > $(results.r.path)" }] } }
+  - { name: needs, params: [{ name: r, value: "$(tasks.large.results.r)" }], taskSpec: { params: [{ name: r }], steps: [{ script: echo no }] } }
+`),
+    });
+    expect(result.reason).toBe('needs: InvalidTaskResultReference');
+    expect(bed.views.at(-1)!.taskRuns[0]!.results).toEqual([{ name: 'r', type: 'string', sha256: createHash('sha256').update('x'.repeat(5000)).digest('hex') }]);
   });
 
   it.runIf(isolation.isolated)('runs tasks at once that nothing orders', async () => {
