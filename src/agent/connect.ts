@@ -13,11 +13,12 @@ export interface ServerAddress {
 }
 
 /** A connection to the server, pinned: an X509-SVID of this trust domain, and exactly the server's name in it. */
-export function connectServer(server: ServerAddress, identity: TlsIdentity | undefined, trust: Trust, clock: Clock): Connection {
+export function connectServer(server: ServerAddress, identity: TlsIdentity | undefined, trust: Trust, clock: Clock, keepaliveMs = 0): Connection {
   const expected = `spiffe://${trust.trustDomain}/spire/server`;
   return connectTls({
     ...server,
     identity,
+    keepaliveMs,
     roots: trust.roots.map(({ der }) => der),
     verifyServer(chain) {
       const [leaf, ...intermediates] = chain.map(parseCertificate);

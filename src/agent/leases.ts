@@ -1,11 +1,11 @@
-import { isStepsealError } from '../base/errors.ts';
 import type { Clock } from '../base/ports.ts';
 import { type Lease, usable } from './lease.ts';
+import { isTemporary } from './refusals.ts';
 
 export interface Leases<V extends Lease> {
   /**
    * What is kept under the key until its renewal is due, otherwise what `issue` gives; callers at the same time share one
-   * issue. While issuing is impossible (an error of kind `unavailable`), what is kept serves until it expires.
+   * issue. While issuing is impossible (isTemporary), what is kept serves until it expires.
    */
   get(key: string, issue: () => Promise<V>): Promise<V>;
   /** Whether asking again may give something else. */
@@ -40,10 +40,12 @@ export function createLeases<V extends Lease>({ clock, limit }: { readonly clock
   const renew = async (key: string, entry: Entry<V>, issue: () => Promise<V>): Promise<V> => {
     try {
       const value = await issue();
-      Object.assign(entry, { value, retryAt: 0, failures: 0 });
+      const now = clock.now();
+      // a clock that is far ahead of the server's is past the renewal at once: then this pause holds
+      Object.assign(entry, { value, retryAt: now < value.renewAt ? 0 : now + RETRY_MS.longest, failures: 0 });
       return value;
     } catch (error) {
-      if (isStepsealError(error) && error.kind === 'unavailable') entry.retryAt = clock.now() + Math.min(RETRY_MS.longest, RETRY_MS.first * 2 ** entry.failures++);
+      if (isTemporary(error)) entry.retryAt = clock.now() + Math.min(RETRY_MS.longest, RETRY_MS.first * 2 ** entry.failures++);
       else if (entries.get(key) === entry) entries.delete(key);
       throw error;
     } finally {

@@ -38,13 +38,15 @@ export function openLink(state: AgentState, ports: LinkPorts): Link {
   let identity = state.identity;
   let renewAt = renewalTime(identity, rng);
   let refused = false;
-  let up = false;
+  let up: boolean | undefined;
+  let taking = Promise.resolve();
+  let told = '';
   let watch = new AbortController();
   let connection = connect();
   let node = connection.stub(Node);
 
   function connect(): Connection {
-    return connectServer(ports.server, identity, trust.current(), clock);
+    return connectServer(ports.server, identity, trust.current(), clock, limits.keepaliveMs);
   }
 
   /** The old connection ends when its calls have; its trust stream ends now. */
@@ -67,6 +69,12 @@ export function openLink(state: AgentState, ports: LinkPorts): Link {
     bell.ring();
   };
 
+  const tellOnce = (message: string, error: unknown): void => {
+    const text = describeError(error);
+    if (told !== message + text) log.warn({ error: text }, message);
+    told = message + text;
+  };
+
   const takeTrust = async (message: Parameters<typeof trustOfMessage>[0]): Promise<void> => {
     try {
       const change = await trust.take(trustOfMessage(message, trust.current().trustDomain));
@@ -87,7 +95,7 @@ export function openLink(state: AgentState, ports: LinkPorts): Link {
       const failed = await node.watchTrust({}, (message) => {
         pause = limits.backoffMs.first;
         setUp(true);
-        void takeTrust(message);
+        taking = taking.then(() => takeTrust(message));
       }, { signal }).then(() => new StepsealError('SERVICE_UNREACHABLE', 'the server has ended the stream'), asServerIdentity);
       if (signal.aborted) continue;
       setUp(false, failed);
@@ -108,12 +116,14 @@ export function openLink(state: AgentState, ports: LinkPorts): Link {
         const renewed = await renewIdentity(connection, trust.current(), clock);
         await writeIdentity(ports.data, renewed);
         identity = renewed;
-        renewAt = renewalTime(identity, rng);
+        // a clock that is far ahead of the server's would be past it at once
+        renewAt = Math.max(renewalTime(identity, rng), clock.now() + limits.backoffMs.longest);
+        told = '';
         pause = limits.backoffMs.first;
         log.info({ agent: identity.id, until: new Date(identity.notAfter).toISOString() }, 'own SVID renewed');
         reconnect();
       } catch (error) {
-        log.warn({ error: describeError(error) }, usable(identity, clock.now()) ? 'own SVID not renewed; tried again' : 'own SVID has expired: this agent has to join anew');
+        tellOnce(usable(identity, clock.now()) ? 'own SVID not renewed; tried again' : 'own SVID is not valid now: where this is not the clock, this agent has to join anew', error);
         await sleep(pause, undefined, { signal: ending.signal }).catch(() => undefined);
         pause = Math.min(pause * 2, limits.backoffMs.longest);
       }
@@ -124,7 +134,7 @@ export function openLink(state: AgentState, ports: LinkPorts): Link {
   return {
     node: (): Stub<typeof Node> => node,
     get up() {
-      return up;
+      return up === true;
     },
     get usable() {
       return !refused && usable(identity, clock.now());

@@ -31,11 +31,13 @@ export interface AgentLimits {
   readonly cached: number;
   /** ms between two looks at what is due; bounds how late a jump of the clock is noticed */
   readonly tickMs: number;
+  /** ms without a word from the server until it is asked for one, and then until it counts as away */
+  readonly keepaliveMs: number;
   /** ms of the first and the longest pause between two tries to reach the server */
   readonly backoffMs: { readonly first: number; readonly longest: number };
 }
 
-export const DEFAULT_LIMITS: AgentLimits = { holdMs: 30_000, joinWaitMs: 10_000, cached: 1000, tickMs: 1000, backoffMs: { first: 250, longest: 15_000 } };
+export const DEFAULT_LIMITS: AgentLimits = { holdMs: 30_000, joinWaitMs: 10_000, cached: 1000, tickMs: 1000, keepaliveMs: 20_000, backoffMs: { first: 250, longest: 15_000 } };
 
 export interface AgentPorts {
   readonly clock: Clock;

@@ -5,6 +5,7 @@ import type { Outgoing } from '../rpc/definition.ts';
 import type { Call, Send } from '../rpc/handlers.ts';
 import type { Bell } from './bell.ts';
 import type { AttestedCaller, CallerOf } from './caller.ts';
+import { isTemporary } from './refusals.ts';
 
 /** Everything that a stream says, at one moment. */
 export interface StreamState<O extends DescMessage> {
@@ -50,9 +51,9 @@ export async function pushStates<O extends DescMessage>(call: Call<Peer>, send: 
         sent = state.parts;
       }
     } catch (error) {
-      if (sent !== undefined && isUnavailable(error)) throw new StepsealError('SVID_EXPIRED', 'what was sent has expired, and the server cannot be reached', { cause: error });
+      if (sent !== undefined && isTemporary(error)) throw new StepsealError('SVID_EXPIRED', 'what was sent has expired, and the server cannot be reached', { cause: error });
       if (sent !== undefined || !mayChange(error) || performance.now() >= holdUntil) throw error;
-      const retryAt = isUnavailable(error) ? Math.min(holdUntil, performance.now() + RETRY_MS) : holdUntil;
+      const retryAt = isTemporary(error) ? Math.min(holdUntil, performance.now() + RETRY_MS) : holdUntil;
       due = () => performance.now() >= retryAt;
     }
     await bell.next(seen, due, call.signal);
@@ -60,9 +61,5 @@ export async function pushStates<O extends DescMessage>(call: Call<Peer>, send: 
 }
 
 function mayChange(error: unknown): boolean {
-  return isUnavailable(error) || (isStepsealError(error) && MAY_CHANGE.has(error.code));
-}
-
-function isUnavailable(error: unknown): boolean {
-  return isStepsealError(error) && error.kind === 'unavailable';
+  return isTemporary(error) || (isStepsealError(error) && MAY_CHANGE.has(error.code));
 }

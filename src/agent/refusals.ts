@@ -23,3 +23,8 @@ export function asCallerError(error: unknown): unknown {
 export function noIdentity(cause?: unknown): StepsealError {
   return new StepsealError('IDENTITY_NONE', 'no identity issued', { cause });
 }
+
+/** Whether the same call may succeed later: the server cannot be reached, is busy, or has a fault. */
+export function isTemporary(error: unknown): boolean {
+  return isStepsealError(error) && (error.kind === 'unavailable' || error.kind === 'limit' || error.kind === 'internal');
+}

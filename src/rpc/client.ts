@@ -1,6 +1,6 @@
 import { create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import type { GenService } from '@bufbuild/protobuf/codegenv2';
-import { Client as GrpcClient, credentials, Metadata, type ChannelCredentials, type MethodDefinition, type VerifyOptions } from '@grpc/grpc-js';
+import { Client as GrpcClient, credentials, Metadata, type ChannelCredentials, type ClientOptions, type MethodDefinition, type VerifyOptions } from '@grpc/grpc-js';
 import { isStepsealError, StepsealError } from '../base/errors.ts';
 import { MESSAGE_LIMIT, methodDefinition, type Incoming, type Method, type Outgoing, type Service } from './definition.ts';
 import { errorOfService } from './status.ts';
@@ -45,6 +45,8 @@ export interface TlsTarget {
   readonly roots: readonly Uint8Array[];
   /** Checks who the server is, by its certificates, leaf first; OpenSSL has checked the chain to `roots`. A throw refuses. */
   readonly verifyServer: (chain: readonly Uint8Array[]) => void;
+  /** ms after which a silent server is asked for a sign of life, and after as many the connection counts as lost; 0: never */
+  readonly keepaliveMs?: number;
 }
 
 const UNARY_TIMEOUT = 30_000;
@@ -68,10 +70,11 @@ export function connectTls(target: TlsTarget): Connection {
   };
   const channel = credentials.createFromSecureContext(secureContext(target.identity, target.roots), { checkServerIdentity });
   const host = target.host.includes(':') ? `[${target.host}]` : target.host;
-  return connection(`${host}:${target.port}`, channel, () => refusal);
+  const { keepaliveMs = 0 } = target;
+  return connection(`${host}:${target.port}`, channel, () => refusal, keepaliveMs === 0 ? {} : { 'grpc.keepalive_time_ms': keepaliveMs, 'grpc.keepalive_timeout_ms': keepaliveMs });
 }
 
-function connection(target: string, channel: ChannelCredentials, refusal?: () => StepsealError | undefined): Connection {
+function connection(target: string, channel: ChannelCredentials, refusal?: () => StepsealError | undefined, options: ClientOptions = {}): Connection {
   const client = new GrpcClient(target, channel, {
     'grpc.max_receive_message_length': MESSAGE_LIMIT,
     'grpc.max_send_message_length': MESSAGE_LIMIT,
@@ -83,6 +86,7 @@ function connection(target: string, channel: ChannelCredentials, refusal?: () =>
     'grpc.max_reconnect_backoff_ms': 5_000,
     // the server is known by its SPIFFE ID; without this an IP address would be sent as server name, which RFC 6066 forbids
     'grpc.ssl_target_name_override': 'localhost',
+    ...options,
   });
   const failure = (error: unknown): StepsealError => {
     const known = errorOfService(error);

@@ -47,7 +47,7 @@ function takeLock(path: string, busy: () => StepsealError): DatabaseSync {
 
 function locked(folder: string, pidFile: string): StepsealError {
   return new StepsealError('FOLDER_LOCKED', `the data folder ${folder} is in use by ${holder(pidFile)}`, {
-    expected: 'one server for each data folder',
+    expected: 'one server or agent for each data folder',
   });
 }
 

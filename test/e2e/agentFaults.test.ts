@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { chmodSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectServer } from '../../src/agent/connect.ts';
@@ -215,6 +218,38 @@ describe('while the server is away', () => {
   });
 });
 
+test('a server that does not know the agent any more: health says so, callers are told to come back', async () => {
+  const agent = await start({ limits: { holdMs: 100 } });
+  await reached(agent);
+  await server.stop();
+  const db = new DatabaseSync(join(folders[0]!.path, 'stepseal.db'));
+  db.exec('DELETE FROM agents');
+  db.close();
+  await restartServer();
+  await eventually(async () => (await agent.health('')) === 'not serving');
+  const { code, details } = await agent.client.stream('fetchX509SVID').ended;
+  expect({ code, details }).toEqual({ code: status.UNAVAILABLE, details: expect.stringContaining('join anew') });
+});
+
+test('a server that says nothing any more is away, although its connection is open', async () => {
+  const { host, port } = addressOf(server);
+  const pipes: Socket[] = [];
+  const proxy = createServer((inward) => {
+    const outward = connect(port, host);
+    pipes.push(inward, outward);
+    for (const pipe of [inward, outward]) pipe.on('error', () => undefined);
+    inward.pipe(outward).pipe(inward);
+  }).listen(0, host);
+  await once(proxy, 'listening');
+  const agent = await start({ server: { host, port: (proxy.address() as AddressInfo).port }, limits: { keepaliveMs: 100 } });
+  await reached(agent);
+  for (const pipe of pipes) pipe.unpipe().pause();
+  await reached(agent, 'not serving');
+  await stop(agent);
+  for (const pipe of pipes) pipe.destroy();
+  proxy.close();
+});
+
 describe('its own SVID', () => {
   test('is renewed at half of its life, under the same name with another key, and used on a new connection', async () => {
     const agent = await start();
@@ -238,7 +273,7 @@ describe('its own SVID', () => {
     await reached(agent, 'not serving');
     agent.clock.move(2 * HOUR);
     await eventually(async () => (await agent.health('')) === 'not serving');
-    await eventually(() => agent.logged.some((line) => line.startsWith('own SVID has expired')));
+    await eventually(() => agent.logged.some((line) => line.startsWith('own SVID is not valid now')));
     expect(parseCertificate((await readState(data()))!.identity.chain[0]!).notAfter).toBeLessThan(agent.clock.now());
   });
 });

@@ -15,7 +15,7 @@ import { SpiffeWorkloadAPI } from '../../src/rpc/gen/workload_pb.js';
 import type { TestServer } from './testServer.ts';
 
 /** Waits short enough for tests. */
-export const QUICK: AgentLimits = { holdMs: 10_000, joinWaitMs: 300, cached: 100, tickMs: 20, backoffMs: { first: 20, longest: 100 } };
+export const QUICK: AgentLimits = { holdMs: 10_000, joinWaitMs: 300, cached: 100, tickMs: 20, keepaliveMs: 20_000, backoffMs: { first: 20, longest: 100 } };
 
 export interface TestAgentProcess extends RunningAgent {
   readonly data: string;
