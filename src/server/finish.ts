@@ -12,6 +12,7 @@ import { parseIdentityPattern } from '../spiffe/pattern.ts';
 import { type Attempt, attemptsOfRun } from '../store/attempts.ts';
 import { finishRun as keepFinished, readRun } from '../store/runs.ts';
 import { verifyBundle } from '../verifier/bundle.ts';
+import { firstFault } from '../verifier/verdict.ts';
 import type { Core } from './core.ts';
 import { renderAgain } from './renderAgain.ts';
 import { type KnownRun, knownRun } from './runs.ts';
@@ -86,7 +87,10 @@ function payloadsOf(core: Core, attempt: Attempt): AttemptPayloads {
 function checkedPayload(core: Core, bundle: Uint8Array, signer: string): Uint8Array {
   const verdict = verifyBundle(bundle, { identity: parseIdentityPattern(signer), issuer: core.issuer }, { trust: core.trust(), prehash: core.prehash });
   if (verdict.status !== 'ok') {
-    throw new StepsealError(verdict.code ?? 'SIG_INVALID', `a bundle that the agent handed in does not hold: ${verdict.message}`, { expected: `signed by ${signer}` });
+    const { code = 'SIG_INVALID', link, message, expected, found } = firstFault([verdict]);
+    throw new StepsealError(code, `a bundle that the agent handed in as ${signer} does not hold: ${link}: ${message}`, {
+      ...(expected !== undefined && { expected }), ...(found !== undefined && { found }),
+    });
   }
   const { content } = parseBundle(bundle);
   if (content.kind !== 'dsse') throw new StepsealError('TYPE_MISMATCH', 'a claim is a statement', { expected: 'dsse', found: content.kind });

@@ -58,7 +58,6 @@ export interface OpenPorts {
  */
 export async function openServer(options: ServerOptions, ports: OpenPorts): Promise<OpenServer> {
   if (options.trustDomain !== undefined) assertConstrainable(parseTrustDomain(options.trustDomain));
-  mkdirSync(options.data, { recursive: true, mode: 0o700 });
   const lock = lockFolder(options.data);
   const closers: (() => unknown)[] = [() => lock.release()];
   const close = async (): Promise<void> => {

@@ -50,8 +50,8 @@ export interface OpenedAttempt {
   readonly caller: MessageInitShape<typeof CallerSchema>;
 }
 
-export async function openAttempt(agent: TestAgent, { taskRunUid }: OpenedRun, step = 'build', attempt = 0): Promise<OpenedAttempt> {
-  const { attemptId, spiffeId, evidence } = await agent.node.openAttempt({ taskRunUid, step, attempt, observed: observed() });
+export async function openAttempt(agent: TestAgent, { taskRunUid }: OpenedRun, step = 'build', attempt = 0, over: Partial<Observed> = {}): Promise<OpenedAttempt> {
+  const { attemptId, spiffeId, evidence } = await agent.node.openAttempt({ taskRunUid, step, attempt, observed: observed(over) });
   return { id: attemptId, spiffeId, evidence: parseEvidence(evidence), caller: { who: { case: 'attemptId', value: attemptId }, peer: 'pidfd' } };
 }
 
