@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError, isStepsealError, StepsealError } from '../base/errors.ts';
+import { formatTime } from '../base/time.ts';
 import { Node } from '../rpc/gen/stepseal/node_pb.js';
 import type { Connection, Stub } from '../rpc/client.ts';
 import type { Bell } from './bell.ts';
@@ -120,7 +121,7 @@ export function openLink(state: AgentState, ports: LinkPorts): Link {
         renewAt = Math.max(renewalTime(identity, rng), clock.now() + limits.backoffMs.longest);
         told = '';
         pause = limits.backoffMs.first;
-        log.info({ agent: identity.id, until: new Date(identity.notAfter).toISOString() }, 'own SVID renewed');
+        log.info({ agent: identity.id, until: formatTime(identity.notAfter) }, 'own SVID renewed');
         reconnect();
       } catch (error) {
         tellOnce(usable(identity, clock.now()) ? 'own SVID not renewed; tried again' : 'own SVID is not valid now: where this is not the clock, this agent has to join anew', error);
