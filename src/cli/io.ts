@@ -30,7 +30,10 @@ function stopSignal(): AbortSignal {
 }
 
 function inputEnd(): Promise<void> {
+  const { stdin } = process;
   return new Promise((resolve) => {
-    process.stdin.once('end', resolve).once('error', () => resolve()).resume();
+    stdin.once('end', resolve).once('error', () => resolve()).resume();
+    // who waits for this has other things to do, and ends when those have
+    if ('unref' in stdin) stdin.unref();
   });
 }

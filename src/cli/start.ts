@@ -18,7 +18,7 @@ import { openOutFolder } from './startOut.ts';
 import { startParts, type Parts } from './startParts.ts';
 import { runPrinter } from './startPrint.ts';
 import { styles } from './style.ts';
-import { verdictTree } from './verdictTree.ts';
+import { verdictBrief, verdictTree } from './verdictTree.ts';
 
 /** The checkout or the installed package. */
 const PACKAGE = resolve(import.meta.dirname, '../..');
@@ -97,7 +97,7 @@ export const command = defineCommand({
       admin.close();
       channel.close();
       say(summary.provenanceText(json ? false : io.colour));
-      for (const verdict of summary.verdicts) say(`\n${verdictTree(verdict, styles(json ? false : io.colour))}`);
+      summary.verdicts.forEach((verdict, index) => say(`\n${(index === 0 ? verdictTree : verdictBrief)(verdict, styles(json ? false : io.colour))}`));
       const ok = succeeded(result) && summary.verdicts.length > 0 && summary.verdicts.every(({ status }) => status === 'ok');
       if (result.refused !== undefined) say(`\n${red(`✗ no provenance: ${result.refused.code}: ${result.refused.message}`)}\n`);
       if (json) io.out(`${JSON.stringify(summary.document)}\n`);

@@ -7,7 +7,9 @@ import { provenanceIdentity, SLSA_PROVENANCE } from '../provenance/uris.ts';
 import type { GetTrustResponse } from '../rpc/gen/stepseal/admin_pb.js';
 import type { RunResult } from '../runner/run.ts';
 import { parseIdentityPattern } from '../spiffe/pattern.ts';
+import { type Context, verifyBundle } from '../verifier/bundle.ts';
 import { verifyChain } from '../verifier/chain.ts';
+import type { NamedBytes } from '../verifier/evidenceSet.ts';
 import { loadTrust } from '../verifier/trust.ts';
 import type { Verdict } from '../verifier/verdict.ts';
 import type { Collected } from './startCollect.ts';
@@ -73,10 +75,18 @@ export function writeSummary(out: OutFolder, run: {
   out.write('summary.json', `${JSON.stringify(document, null, 2)}\n`);
   const names = [...(result.provenance ? [PROVENANCE] : []), ...collected.artifacts.map(({ bundle }) => bundle.path), ...attestations.map(({ path }) => path)];
   const files = names.map((name) => ({ name, bytes: readFileSync(out.path(name)) }));
-  const context = { trust: loadTrust(trust.trustedRoot), prehash };
-  const verdicts = result.provenance === undefined ? [] : collected.artifacts.map(({ sha256, bundle }) =>
-    verifyChain(files, { artifact: { sha256: fromHex(sha256, 32) }, identity: parseIdentityPattern(bundle.identity), issuer: server.issuer }, context));
+  const verdicts = verify(document, files, { trust: loadTrust(trust.trustedRoot), prehash }, signer);
   return { document, verdicts, provenanceText: (colour) => (result.provenance ? describe(result.provenance, result.provenanceUs, colour) : '') };
+}
+
+/** The whole chain of each artifact; of a run that left none, what there is: the signature of its provenance. */
+function verify({ issuer, artifacts }: Summary, files: readonly NamedBytes[], context: Context, signer: string): Verdict[] {
+  const provenance = files.find(({ name }) => name === PROVENANCE);
+  if (provenance === undefined) return [];
+  if (artifacts.length === 0) {
+    return [verifyBundle(provenance.bytes, { identity: parseIdentityPattern(signer), issuer, predicateType: SLSA_PROVENANCE }, context, PROVENANCE)];
+  }
+  return artifacts.map(({ sha256, bundle }) => verifyChain(files, { artifact: { sha256: fromHex(sha256, 32) }, identity: parseIdentityPattern(bundle.identity), issuer }, context));
 }
 
 function describe(bundle: Uint8Array, us: number, colour: boolean): string {
@@ -89,18 +99,8 @@ function describe(bundle: Uint8Array, us: number, colour: boolean): string {
 /** What a user does next: the two commands that check the result, and with `--keep` how to sign. */
 export function nextSteps(summary: Summary, { out, keep, ok, colour }: { readonly out: string; readonly keep: boolean; readonly ok: boolean; readonly colour: boolean }): string {
   const { bold, dim } = styles(colour);
-  const first = summary.artifacts.find(({ path }) => path !== undefined) ?? summary.artifacts[0];
-  if (first === undefined || !ok) return `\n${dim(`what there is lies in ${out}`)}\n`;
-  const artifact = first.path === undefined ? `sha256:${first.sha256}` : `${out}/${first.path}`;
-  const provenance = first.attestations.find(({ predicateType }) => predicateType === SLSA_PROVENANCE)!;
-  const lines = [
-    `\n${bold('Check it')} ${dim(`offline, with what lies in ${out}`)}`,
-    `  ./stepseal verify ${artifact} --bundle ${out} --trusted-root ${out}/trusted_root.json \\`,
-    `    --identity ${first.bundle.identity}`,
-    `  cosign verify-blob-attestation ${artifact} --bundle ${out}/${provenance.path} \\`,
-    `    --trusted-root ${out}/trusted_root.json --type slsaprovenance1 \\`,
-    `    --certificate-identity ${provenance.identity} --certificate-oidc-issuer ${summary.issuer}`,
-  ];
+  if (!ok) return `\n${dim(`what there is lies in ${out}`)}\n`;
+  const lines = checkCommands(summary, out, (title, rest) => `\n${bold(title)} ${dim(rest)}`);
   if (keep) {
     lines.push(
       `\n${bold('Sign something')} ${dim('server and agent keep running')}`,
@@ -110,4 +110,19 @@ export function nextSteps(summary: Summary, { out, keep, ok, colour }: { readonl
     );
   }
   return `${lines.join('\n')}\n`;
+}
+
+function checkCommands({ artifacts, issuer }: Summary, out: string, title: (title: string, rest: string) => string): string[] {
+  const first = artifacts.find(({ path }) => path !== undefined) ?? artifacts[0];
+  const provenance = first?.attestations.find(({ predicateType }) => predicateType === SLSA_PROVENANCE);
+  if (first === undefined || provenance === undefined) return [title('No artifacts', `the run left none; its provenance is ${out}/${PROVENANCE}`)];
+  const artifact = first.path === undefined ? `sha256:${first.sha256}` : `${out}/${first.path}`;
+  return [
+    title('Check it', `offline, with what lies in ${out}`),
+    `  ./stepseal verify ${artifact} --bundle ${out} --trusted-root ${out}/trusted_root.json \\`,
+    `    --identity ${first.bundle.identity}`,
+    `  cosign verify-blob-attestation ${artifact} --bundle ${out}/${provenance.path} \\`,
+    `    --trusted-root ${out}/trusted_root.json --type slsaprovenance1 \\`,
+    `    --certificate-identity ${provenance.identity} --certificate-oidc-issuer ${issuer}`,
+  ];
 }

@@ -18,7 +18,7 @@ export function runPrinter(out: (text: string) => void, colour: boolean): (event
         out(isolation.isolated
           ? dim('  each step in its own user, pid and mount namespace\n')
           : yellow(`  not isolated (builder local-unisolated): ${isolation.reason}\n`));
-        for (const { path } of notes) out(dim(`  noted, without effect here: ${path}\n`));
+        if (notes.length > 0) out(dim(`  noted, without effect here: ${noted(notes)}\n`));
         return;
       }
       case 'created':
@@ -59,6 +59,11 @@ export function runPrinter(out: (text: string) => void, colour: boolean): (event
         out(`\n${mark[event.outcome]} run ${event.outcome}${event.reason === '' ? '' : `: ${event.reason}`}\n`);
     }
   };
+}
+
+/** Field names once each, without file and index: `image, description`. */
+function noted(notes: readonly { readonly path: string }[]): string {
+  return [...new Set(notes.map(({ path }) => path.split('.').at(-1)!))].join(', ');
 }
 
 function artifactLine({ name, sha256, path }: SealedArtifact): string {

@@ -9,6 +9,12 @@ export function verdictTree(verdict: Verdict, style: Styles): string {
   return `${lines(verdict, 0, style).join('\n')}\n${summary(verdict, style)}\n`;
 }
 
+/** The same without what is below the first links: for another artifact of a run whose tree has been shown. */
+export function verdictBrief(verdict: Verdict, style: Styles): string {
+  const children = verdict.children.map((child) => (child.status === 'ok' ? { ...child, children: [] } : child));
+  return `${lines({ ...verdict, children }, 0, style).join('\n')}\n${summary(verdict, style)}\n`;
+}
+
 function lines(verdict: Verdict, depth: number, style: Styles): string[] {
   const { link, of, status, message, code, expected, found, children } = verdict;
   const mark = status === 'ok' ? style.green('✓') : status === 'fail' ? style.red('✗') : style.yellow('–');
