@@ -4,6 +4,7 @@ import { toHex } from '../../src/base/hex.ts';
 import { encodeStatement, STATEMENT_TYPE } from '../../src/envelope/statement.ts';
 import { createUniverse, encodedTrust, seal } from '../fakes/universe.ts';
 import { lines, runPeer, scratch, without } from './run.ts';
+import { type Json, tamperings } from './tampered.ts';
 
 const STEP = 'spiffe://example.org/ns/local/task/release/step/build';
 const PROVENANCE = 'spiffe://example.org/stepseal/provenance';
@@ -29,11 +30,6 @@ const trust = files.put('trusted_root.json', encodedTrust(universe));
 const release = files.put('release.tgz', artifact);
 const other = files.put('other.tgz', 'another release');
 
-/** a bundle as JSON; only tests look into it like this */
-interface Json {
-  [name: string | number]: Json;
-}
-
 let count = 0;
 const put = (bundle: Json) => files.put(`${count++}.sigstore.json`, JSON.stringify(bundle));
 
@@ -57,42 +53,7 @@ function sigstoreGo({ bundle, identity, file = release }: Case): string {
   return line?.ok === true ? 'accepted' : `${line?.error}${ran.err}`;
 }
 
-/** The bundle with something else at a path: base64 with one bit of one byte changed, or what `change` makes. */
-function tampered(bundle: Json, path: readonly (string | number)[], change: (value: string) => unknown = flip(-8)): Json {
-  const copy = structuredClone(bundle);
-  const last = path.at(-1)!;
-  const holder = path.slice(0, -1).reduce((value, name) => value[name]!, copy) as Record<string | number, unknown>;
-  holder[last] = change(holder[last] as string);
-  return copy;
-}
-
-/** Changes one bit of the byte at `at`, counted from the end when negative. */
-function flip(at: number): (base64: string) => string {
-  return (base64) => {
-    const bytes = Buffer.from(base64, 'base64');
-    const index = at < 0 ? bytes.length + at : at;
-    bytes[index]! ^= 1;
-    return bytes.toString('base64');
-  };
-}
-
-const ENTRY = ['verificationMaterial', 'tlogEntries', 0];
-const checkpointLine = (line: number) => (envelope: string) =>
-  envelope.split('\n').map((text, i) => (i === line ? text.replace(/(.)(.{8})$/, (_, one: string, rest: string) => (one === 'A' ? 'B' : 'A') + rest) : text)).join('\n');
-
-/** What no verifier may accept; the certificate's changed byte is in its signed part, the token's in its signature. */
-const TAMPERED: readonly (readonly [name: string, bundle: Json])[] = [
-  ['signature', tampered(message, ['messageSignature', 'signature'])],
-  ['digest of the artifact', tampered(message, ['messageSignature', 'messageDigest', 'digest'])],
-  ['signed part of the certificate', tampered(message, ['verificationMaterial', 'certificate', 'rawBytes'], flip(200))],
-  ['outer log index', tampered(message, [...ENTRY, 'logIndex'], () => '7')],
-  ['hash of the inclusion proof', tampered(message, [...ENTRY, 'inclusionProof', 'hashes', 0])],
-  ['root of the checkpoint', tampered(message, [...ENTRY, 'inclusionProof', 'checkpoint', 'envelope'], checkpointLine(2))],
-  ["log's signature", tampered(message, [...ENTRY, 'inclusionProof', 'checkpoint', 'envelope'], checkpointLine(4))],
-  ['timestamp token', tampered(message, ['verificationMaterial', 'timestampVerificationData', 'rfc3161Timestamps', 0, 'signedTimestamp'])],
-  ['no timestamp', tampered(message, ['verificationMaterial', 'timestampVerificationData', 'rfc3161Timestamps'], () => [])],
-  ['no log entry', tampered(message, ['verificationMaterial', 'tlogEntries'], () => [])],
-];
+const TAMPERED = tamperings(message);
 
 describe.skipIf(without('cosign'))('an unmodified cosign', () => {
   test('accepts the bundle of an artifact, offline', () => {

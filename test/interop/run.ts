@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +26,19 @@ export function runPeer(name: Peer, args: readonly string[], options: { readonly
     const { status, stdout, stderr, error } = spawnSync(peerFile(name), args, { env, encoding: 'utf8', input: options.input ?? '', timeout: 60_000, maxBuffer: 64 * 1024 * 1024 });
     if (error !== undefined) throw error;
     return { code: status, out: stdout, err: stderr };
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+/** The same beside this process, which may be the server that the peer talks to. */
+export async function runPeerBeside(name: Peer, args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  const home = mkdtempSync(join(tmpdir(), 'stepseal-peer-'));
+  try {
+    const child = spawn(peerFile(name), args, { env: { PATH: process.env['PATH'], HOME: home, ...env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 });
+    const exit = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
+    const [code, out, err] = await Promise.all([exit, text(child.stdout), text(child.stderr)]);
+    return { code, out, err };
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
