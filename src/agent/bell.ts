@@ -17,10 +17,10 @@ export function createBell(tickMs: number): Bell {
   let stopped = false;
   const wakeAll = (): void => {
     rung++;
-    for (const wake of [...waiting.keys()]) wake();
+    for (const wake of waiting.keys()) wake();
   };
   const timer = setInterval(() => {
-    for (const [wake, due] of [...waiting]) if (due()) wake();
+    for (const [wake, due] of waiting) if (due()) wake();
   }, tickMs);
   timer.unref();
   return {

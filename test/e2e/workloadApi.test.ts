@@ -139,7 +139,7 @@ describe('ValidateJWTSVID', () => {
 
   test('refuses a bad one as a bad argument, with the reason', async () => {
     const svid = (await agent.client.unary('fetchJWTSVID', { audience: ['a'] })).svids[0]!.svid;
-    const refuse = (request: { audience: string; svid: string }) => agent.client.unary('validateJWTSVID', request).then(() => undefined, ({ code, details }) => ({ code, details }) as { code: number; details: string });
+    const refuse = (request: { audience: string; svid: string }) => agent.client.unary('validateJWTSVID', request).then(() => undefined, ({ code, details }: { code: number; details: string }) => ({ code, details }));
     expect(await refuse({ audience: 'b', svid })).toMatchObject({ code: status.INVALID_ARGUMENT, details: expect.stringContaining('JWT_AUDIENCE') });
     expect(await refuse({ audience: 'a', svid: `${svid.slice(0, -4)}AAAA` })).toMatchObject({ code: status.INVALID_ARGUMENT, details: expect.stringContaining('JWT_SIGNATURE') });
     expect(await refuse({ audience: 'a', svid: 'a.b.c' })).toMatchObject({ code: status.INVALID_ARGUMENT });

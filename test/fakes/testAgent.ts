@@ -117,7 +117,7 @@ export function workloadClient(socket: string): WorkloadClient {
       const arrived: MessageShape<DescMessage>[] = [];
       const takers: PromiseWithResolvers<MessageShape<DescMessage>>[] = [];
       const end = Promise.withResolvers<{ code: status; details: string }>();
-      let over: unknown;
+      let over: Error | undefined;
       call.on('data', (message: MessageShape<DescMessage>) => {
         const taker = takers.shift();
         if (taker === undefined) arrived.push(message);
@@ -132,7 +132,7 @@ export function workloadClient(socket: string): WorkloadClient {
       return {
         next() {
           if (arrived.length > 0) return Promise.resolve(arrived.shift()!) as never;
-          if (over !== undefined) return Promise.reject(over as Error);
+          if (over !== undefined) return Promise.reject(over);
           const taker = Promise.withResolvers<MessageShape<DescMessage>>();
           takers.push(taker);
           return taker.promise as never;

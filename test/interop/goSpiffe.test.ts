@@ -51,7 +51,7 @@ describe.skipIf(without('spiffepeer'))('go-spiffe', () => {
       async line() {
         const { value, done } = await lines.next();
         if (done === true) throw new Error('the peer has said everything');
-        return JSON.parse(value as string) as Line;
+        return JSON.parse(value) as Line;
       },
     };
   }
