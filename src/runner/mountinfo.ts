@@ -35,9 +35,14 @@ export function below(path: string, folder: string): string {
   return folder === '/' ? path.slice(1) : path.slice(folder.length + 1);
 }
 
+/** The mount that a path without links is on; the last of those at one point hides the others. */
+export function mountOf(mounts: readonly Mount[], path: string): Mount {
+  return mounts.filter((mount) => isBelow(path, mount.point)).reduce((a, b) => (b.point.length >= a.point.length ? b : a));
+}
+
 /** Every path at which a folder is seen, itself first: a file system may be mounted in several places, and parts of it too. */
 export function aliases(mounts: readonly Mount[], path: string): string[] {
-  const home = mounts.filter((mount) => isBelow(path, mount.point)).reduce((a, b) => (b.point.length >= a.point.length ? b : a));
+  const home = mountOf(mounts, path);
   const inside = join(home.root, below(path, home.point));
   const others = mounts.filter((mount) => mount.device === home.device).flatMap((mount) => {
     if (isBelow(inside, mount.root)) return [join(mount.point, below(inside, mount.root))];

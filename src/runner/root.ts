@@ -1,8 +1,8 @@
-import { existsSync, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { StepsealError } from '../base/errors.ts';
 import type { TaskFolders } from './folders.ts';
-import { aliases, below, isBelow, type Mount } from './mountinfo.ts';
+import { aliases, below, isBelow, type Mount, mountOf } from './mountinfo.ts';
 import { quote } from './shell.ts';
 
 /** Where the agent's sockets are for a step; the folder that Tekton's TEP-0089 uses. */
@@ -41,30 +41,29 @@ export function rootCommands(options: RootOptions): string {
   const { mountpoint, folders, step, temporary, sockets } = options;
   const at = (path: string): string => quote(join(mountpoint, path));
   const bind = (from: string, to: string): string => `mount -n --bind ${quote(from)} ${at(to)}`;
-  const readOnly = (path: string, flags = 'rw'): string => `readonly_mount ${flags.replace(/^r[wo]/, 'ro')} ${at(path)}`;
   const machine = readdirSync('/').filter((name) => !OWN.includes(name));
+  const isMachine = (point: string): boolean => machine.includes(point.split('/')[1]!);
   const own = `steps/step-${step}`;
   const lines = [
     READONLY_MOUNT,
     `mount -n -t tmpfs -o mode=755,size=1m tmpfs ${quote(mountpoint)}`,
-    ...machine.flatMap((name) => topLevel(name, at)),
+    ...topLevel(machine, mountpoint, options.mounts),
     // what is mounted below keeps its own flags, so each is set
-    ...options.mounts.filter(({ point }) => machine.includes(point.split('/')[1]!)).map(({ point, options: flags }) => readOnly(point, flags)),
-    ...machine.filter((name) => isPlainFolder(`/${name}`, options.mounts)).map((name) => readOnly(`/${name}`, flagsOf('/', options.mounts))),
+    ...options.mounts.filter(({ point }) => isMachine(point) && point.lastIndexOf('/') > 0).map(({ point, options: flags }) => `readonly_mount ${readOnly(flags)} ${at(point)}`),
     `mkdir -p ${OWN.map((name) => at(`/${name}`)).join(' ')}`,
-    ...processes(at, readOnly),
+    ...processes(at),
     ...devices(at),
     `mount -n -t tmpfs -o mode=755,size=1m tmpfs ${at('/run')}`,
     ...RUN_KEPT.filter(existsSync).flatMap((path) => [`mkdir -p ${at(path)}`, `mount -n --rbind ${quote(path)} ${at(path)}`]),
     bind(join(temporary, 'tmp'), '/tmp'),
     ...(existsSync('/var/tmp') ? [bind(join(temporary, 'var-tmp'), '/var/tmp')] : []),
-    bind(folders.tekton, '/tekton'),
-    readOnly('/tekton'),
+    `mount -n --bind -o ${readOnly(flagsOf(folders.tekton, options.mounts))} ${quote(folders.tekton)} ${at('/tekton')}`,
     ...['results', 'artifacts', 'home', `${own}/results`, `${own}/artifacts`].map((path) => bind(join(folders.tekton, path), `/tekton/${path}`)),
     bind(folders.workspace, '/workspace'),
     ...folders.workspaces.flatMap(({ name, directory, mountPath, readOnly: only }) => {
       assertMountPath(name, mountPath);
-      return [`mkdir -p ${at(mountPath)}`, bind(directory, mountPath), ...(only ? [readOnly(mountPath)] : [])];
+      const how = only ? `--bind -o ${readOnly(flagsOf(directory, options.mounts))}` : '--bind';
+      return [`mkdir -p ${at(mountPath)}`, `mount -n ${how} ${quote(directory)} ${at(mountPath)}`];
     }),
     ...Object.values(STEP_SOCKETS).map((path) => `: > ${at(path)}`),
     bind(sockets.workload, STEP_SOCKETS.workload),
@@ -81,26 +80,33 @@ export function rootCommands(options: RootOptions): string {
   return lines.join('\n');
 }
 
-function topLevel(name: string, at: (path: string) => string): string[] {
-  const path = `/${name}`;
-  const stat = lstatSync(path);
-  if (stat.isSymbolicLink()) return [`ln -s ${quote(readlinkSync(path))} ${at(path)}`];
-  if (stat.isDirectory()) return [`mkdir ${at(path)}`, `mount -n --rbind ${path} ${at(path)}`];
-  return stat.isFile() ? [`: > ${at(path)}`, `mount -n --bind ${quote(path)} ${at(path)}`] : [];
+function topLevel(names: readonly string[], mountpoint: string, mounts: readonly Mount[]): string[] {
+  const kinds = names.map((name) => [`/${name}`, lstatSync(`/${name}`)] as const);
+  const links = kinds.filter(([, stat]) => stat.isSymbolicLink()).map(([path]) => quote(path));
+  const folders = kinds.filter(([, stat]) => stat.isDirectory()).map(([path]) => path);
+  const files = kinds.filter(([, stat]) => stat.isFile()).map(([path]) => path);
+  const to = (path: string): string => quote(join(mountpoint, path));
+  return [
+    `mkdir ${folders.map(to).join(' ')}`,
+    ...(links.length > 0 ? [`cp -P ${links.join(' ')} ${quote(mountpoint)}`] : []),
+    ...folders.map((path) => `mount -n --rbind -o ${readOnly(flagsOf(path, mounts))} ${quote(path)} ${to(path)}`),
+    ...files.flatMap((path) => [`: > ${to(path)}`, `mount -n --bind -o ${readOnly(flagsOf(path, mounts))} ${quote(path)} ${to(path)}`]),
+  ];
 }
 
-function isPlainFolder(path: string, mounts: readonly Mount[]): boolean {
-  return lstatSync(path).isDirectory() && !mounts.some(({ point }) => point === path);
+function readOnly(flags: string): string {
+  return flags.replace(/^r[wo]/, 'ro');
 }
 
-function flagsOf(point: string, mounts: readonly Mount[]): string {
-  return mounts.findLast((mount) => mount.point === point)?.options ?? 'rw';
+/** Of the mount that a path is on: a user who is not root may take none of them away from a bind of it. */
+function flagsOf(path: string, mounts: readonly Mount[]): string {
+  return mountOf(mounts, path).options;
 }
 
-function processes(at: (path: string) => string, readOnly: (path: string) => string): string[] {
+function processes(at: (path: string) => string): string[] {
   const kept = PROC_READ_ONLY.filter((name) => existsSync(`/proc/${name}`));
   const proc = `mount -n -t proc -o nosuid,nodev,noexec proc ${at('/proc')}`;
-  return [proc, ...kept.flatMap((name) => [`mount -n --bind ${at(`/proc/${name}`)} ${at(`/proc/${name}`)}`, readOnly(`/proc/${name}`)])];
+  return [proc, ...kept.map((name) => `mount -n --bind -o ro,nosuid,nodev,noexec ${at(`/proc/${name}`)} ${at(`/proc/${name}`)}`)];
 }
 
 /** The machine's root may open any device file by permission alone: a disk has the hidden folders in it. */

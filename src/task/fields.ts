@@ -43,6 +43,9 @@ export const FIELDS = {
 /** Volume sources of a workspace binding that only a cluster has; a directory given by the person stands in for them. */
 export const VOLUMES = ['volumeClaimTemplate', 'persistentVolumeClaim', 'configMap', 'secret', 'projected', 'csi'] as const;
 
+/** Has no effect on a cluster either, so there is nothing to say. */
+const FOR_PEOPLE: readonly string[] = ['description', 'displayName'];
+
 /** Refuses every field outside the lists with TASK_FIELD_UNSUPPORTED, collects the noted ones. Returns the reader. */
 export function fields(reader: Reader, kind: keyof typeof FIELDS, notes: Note[]): Reader {
   const { honoured, noted } = FIELDS[kind];
@@ -52,8 +55,9 @@ export function fields(reader: Reader, kind: keyof typeof FIELDS, notes: Note[])
 export function only(reader: Reader, honoured: readonly string[], noted: readonly string[], notes: Note[]): Reader {
   for (const [name, value] of Object.entries(reader.object())) {
     if (value === null) continue;
-    if (noted.includes(name)) notes.push({ path: reader.at(name).path, value });
-    else if (!honoured.includes(name)) throw unsupported(reader.at(name).path, `one of ${[...honoured, ...noted].join(', ')}`);
+    if (noted.includes(name)) {
+      if (!FOR_PEOPLE.includes(name)) notes.push({ path: reader.at(name).path, value });
+    } else if (!honoured.includes(name)) throw unsupported(reader.at(name).path, `one of ${[...honoured, ...noted].join(', ')}`);
   }
   return reader;
 }

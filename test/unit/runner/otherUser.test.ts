@@ -9,6 +9,8 @@ function asNobody(args: readonly string[], input = ''): { status: number | null;
   return spawnSync('setpriv', [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--', ...args], { input, encoding: 'utf8', env: { PATH: process.env['PATH'] }, cwd: '/' });
 }
 
+const flagged = 'mount -n -t tmpfs -o nosuid,nodev,noatime,mode=1777 tmpfs /tmp && exec "$@"';
+
 const possible = process.getuid?.() === 0 && asNobody(['test', '-r', script]).status === 0 && asNobody(['unshare', '-Urm', 'true']).status === 0 && asNobody([process.execPath, '--version']).status === 0;
 
 const TASK = `
@@ -37,5 +39,11 @@ describe.runIf(possible)('a step that an ordinary user runs', () => {
     expect(isolation).toEqual({ isolated: true });
     expect(outcome).toBe('failed');
     expect(output).toEqual([`${NOBODY}:${NOBODY}`, `${'0'.repeat(16)} ${'0'.repeat(16)} 1 `, String(NOBODY), 'read-only', 'closed', 'kept']);
+  });
+
+  it('comes up where the folders of the run are on a file system with flags that may not be taken away', () => {
+    const { stdout, stderr } = asNobody(['unshare', '-Urm', 'sh', '-c', flagged, 'sh', process.execPath, script], TASK);
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({ isolation: { isolated: true }, outcome: 'failed', output: ['0:0', expect.any(String), '0', 'read-only', 'closed', 'kept'] });
   });
 });

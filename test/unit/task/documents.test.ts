@@ -60,7 +60,6 @@ steps:
     const [document] = read(task('description: d\nsteps: [{ script: "true", image: i, computeResources: { limits: { cpu: 1 } } }]').replace('{ name: t }', '{ name: t, labels: { a: b } }'));
     expect(document!.notes).toEqual([
       { path: 'f.yaml#1.metadata.labels', value: { a: 'b' } },
-      { path: 'f.yaml#1.spec.description', value: 'd' },
       { path: 'f.yaml#1.spec.steps[0].image', value: 'i' },
       { path: 'f.yaml#1.spec.steps[0].computeResources', value: { limits: { cpu: 1 } } },
     ]);
