@@ -31,6 +31,8 @@ export function makeTaskFolders(run: string, taskRun: TaskRunPlan, workspaces: r
     for (const name of ['results', 'artifacts']) mkdirSync(join(tekton, 'steps', `step-${step.name}`, name), { recursive: true, mode: 0o700 });
   }
   mkdirSync(workspace, { mode: 0o700 });
+  // Node looks upwards for one: the folder that the run was started in is not the step's
+  writeFileSync(join(base, 'package.json'), '{}');
   const folders = workspaces.map((used) => {
     mkdirSync(join(workspace, used.name), { mode: 0o700 });
     return { name: used.name, directory: sourceOf(run, used, hidden), mountPath: used.mountPath ?? `/workspace/${used.name}`, readOnly: used.readOnly };

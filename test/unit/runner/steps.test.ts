@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { probeIsolation } from '../../../src/runner/isolation.ts';
 import { type RunBed, startRunBed } from '../../fakes/runner.ts';
@@ -75,6 +75,16 @@ steps:
 `),
     });
     expect(output.toSorted()).toEqual(['HOME PATH SPIFFE_ENDPOINT_SOCKET STEPSEAL_SEAL_SOCKET ', 'there', 'to-stderr']);
+  });
+
+  it('is a CommonJS script where it is one, whatever package the run was started in', async () => {
+    mkdirSync(join(bed.folder, 'state'), { recursive: true });
+    writeFileSync(join(bed.folder, 'state', 'package.json'), '{"type":"module"}');
+    const { output } = await bed.run({
+      options: { path: `${dirname(process.execPath)}:/usr/bin:/bin` },
+      yaml: task('steps:\n  - script: |\n      #!/usr/bin/env node\n      console.log(require("node:path").sep)\n'),
+    });
+    expect(output).toEqual(['/']);
   });
 
   it('that fails ends the task, and onError: continue does not', async () => {
