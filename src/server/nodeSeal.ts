@@ -8,7 +8,7 @@ import { NODE_EVIDENCE, STEP_CLAIM } from '../provenance/uris.ts';
 import type { StatementRole } from '../registry/predicates.ts';
 import type { Caller, SealItem, SealRequest, SealResponse } from '../rpc/gen/stepseal/node_pb.js';
 import { attemptOf } from '../signer/seal.ts';
-import { type Attempt, takeFinalClaim } from '../store/attempts.ts';
+import { type Attempt, readOpenAttempt, takeFinalClaim } from '../store/attempts.ts';
 import { bindingOf } from './binding.ts';
 import type { Core } from './core.ts';
 import { identityOf, type KnownCaller, knownCaller, ownAttempt } from './identities.ts';
@@ -32,9 +32,13 @@ export async function nodeSeal(core: Core, agent: AgentPeer, request: SealReques
     step: known.attempt && bindingOf(core.trustDomain, known.attempt),
   };
   checkOwnStatements(core, agent, known, request);
-  // taken before anything is signed: of two final claims that arrive at once, one is refused
-  const beforeSigning = request.final ? () => takeFinalClaim(core.db, known.attempt!.id, core.clock.now()) : undefined;
-  return sealAll(request, subject, core.sealing, beforeSigning);
+  return sealAll(request, subject, core.sealing, () => {
+    if (known.attempt === undefined) return;
+    // taken before anything is signed: of two final claims that arrive at once, one is refused
+    if (request.final) takeFinalClaim(core.db, known.attempt.id, core.clock.now());
+    // the roads may have closed while the signatures were checked
+    else readOpenAttempt(core.db, known.attempt.id);
+  });
 }
 
 /** The roads of an attempt that has made its claim are closed; whoever makes another is told what it is. */

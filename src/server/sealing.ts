@@ -11,6 +11,7 @@ import { assertPredicateAllowed, type StatementRole } from '../registry/predicat
 import { type SealItem, type SealRequest, type SealResponse, SealResponseSchema } from '../rpc/gen/stepseal/node_pb.js';
 import { possessionMessage } from '../signer/possession.ts';
 import type { StepBinding } from './binding.ts';
+import { inSlices } from './slices.ts';
 
 /** Items of one Seal: one certificate for all of them, a timestamp and a log entry for each. */
 export const MAX_ITEMS = 10_000;
@@ -43,21 +44,21 @@ export interface SealingPorts {
 /**
  * One Seal: checks possession, every signature and every predicate type first, then certifies the key, stamps each
  * signature, appends all entries in one batch and answers when the checkpoint that covers them is durable.
- * `beforeSigning` runs between the checks and the first signature; its throw refuses.
+ * `beforeSigning` runs between the checks, which take time, and the first signature; its throw refuses.
  * Throws SEAL_INVALID, POSSESSION_INVALID, SIG_INVALID, PREDICATE_RESERVED, KEY_ALREADY_CERTIFIED, and what the ports throw.
  */
 export async function sealAll(request: SealRequest, subject: SealSubject, ports: SealingPorts, beforeSigning?: () => void): Promise<SealResponse> {
   const { length } = request.items;
   if (length === 0 || length > MAX_ITEMS) throw invalid(`1 to ${MAX_ITEMS} items`, `${length}`);
-  const digests = request.items.map((item) => checkedDigest(item, subject.role));
-  checkRequest(request, subject, digests, ports);
+  const digests = await inSlices(request.items, (item) => checkedDigest(item, subject.role));
+  await checkRequest(request, subject, digests, ports);
   beforeSigning?.();
   ports.claimKey(request.publicKey, subject.spiffeId, subject.attempt);
   const certificate = await ports.certify(request.publicKey, subject);
   const entries = request.items.map((item, index) =>
     encodeHashedRekord({ digest: digests[index]!, signature: item.signature, certificate, keyDetails: 'PKIX_ECDSA_P256_SHA_256' }),
   );
-  const timestamps = await Promise.all(request.items.map((item) => ports.stamp(sha256(item.signature))));
+  const timestamps = await inSlices(request.items, ({ signature }) => ports.stamp(sha256(signature)));
   const appended = await ports.append(entries);
   const tree = appended[0]!;
   return create(SealResponseSchema, {
@@ -84,7 +85,7 @@ function checkedDigest(item: SealItem, role: StatementRole): Uint8Array {
   }
 }
 
-function checkRequest(request: SealRequest, subject: SealSubject, digests: readonly Uint8Array[], { clock, prehash }: SealingPorts): void {
+async function checkRequest(request: SealRequest, subject: SealSubject, digests: readonly Uint8Array[], { clock, prehash }: SealingPorts): Promise<void> {
   const { algorithm } = parseSpki(request.publicKey);
   if (algorithm !== 'ecdsa-p256') throw invalid('a P-256 key', algorithm);
   if (!/^[0-9a-f]{32}$/.test(request.requestId)) throw invalid('a request id of 32 hexadecimal characters', request.requestId);
@@ -97,10 +98,10 @@ function checkRequest(request: SealRequest, subject: SealSubject, digests: reado
   if (!prehash.verify(request.publicKey, 'sha256', sha256(message), request.possession)) {
     throw new StepsealError('POSSESSION_INVALID', 'the proof of possession is not by this key over this request');
   }
-  for (const [index, item] of request.items.entries()) {
-    if (prehash.verify(request.publicKey, 'sha256', digests[index]!, item.signature)) continue;
+  await inSlices(request.items, ({ signature }, index) => {
+    if (prehash.verify(request.publicKey, 'sha256', digests[index]!, signature)) return;
     throw new StepsealError('SIG_INVALID', `the signature of item ${index} is not by the given key over its digest`);
-  }
+  });
 }
 
 function invalid(expected: string, found: string): StepsealError {
