@@ -154,7 +154,7 @@ describe('a Seal is refused', () => {
     ['a request id of another form', (request) => void (request.requestId = 'x'), 'SEAL_INVALID'],
     ['a time six minutes ago', (request) => void (request.timeMs -= 360_000n), 'SEAL_INVALID'],
     ['a time in six minutes', (request) => void (request.timeMs += 360_000n), 'SEAL_INVALID'],
-    ['no caller', (request) => void (request.caller = undefined), 'IDENTITY_NONE'],
+    ['no caller', (request) => void delete request.caller, 'IDENTITY_NONE'],
     ['an identity that is not the caller\'s', (request) => void (request.spiffeId = 'spiffe://example.org/ns/local/task/release/step/test'), 'IDENTITY_NONE'],
     ['`final` without a claim', (request) => void (request.final = true), 'SEAL_INVALID'],
   ];
@@ -306,7 +306,7 @@ describe('a person', () => {
   test('gets as many bundles as fit into an answer, and not one more is signed', async () => {
     const what = { case: 'sha256' as const, value: '0'.repeat(64) };
     const { logSize } = await server.admin.getStatus({});
-    expect(await codeOf(server.adminSeal.seal({ items: Array(2001).fill({ name: 'a', what }) }))).toBe('SEAL_INVALID');
+    expect(await codeOf(server.adminSeal.seal({ items: Array.from({ length: 2001 }, () => ({ name: 'a', what })) }))).toBe('SEAL_INVALID');
     expect(await codeOf(server.adminSeal.seal({ items: [] }))).toBe('SEAL_INVALID');
     expect((await server.admin.getStatus({})).logSize).toBe(logSize);
   });

@@ -6,6 +6,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describeError } from '../../src/base/errors.ts';
 import { systemClock, systemRng } from '../../src/keys/system.ts';
 import type { ServerOptions } from '../../src/server/options.ts';
 import { type RunningServer, startServer } from '../../src/server/serve.ts';
@@ -43,9 +44,9 @@ async function start(data: string, over: Partial<ServerOptions> = {}): Promise<R
 }
 /** What a refused start says: its code, and that it names the thing. */
 async function refusal(data: string, named: string, over: Partial<ServerOptions> = {}): Promise<string> {
-  const error = await start(data, over).catch((thrown: unknown) => thrown);
-  expect(JSON.stringify({ ...(error as Error), message: (error as Error).message })).toContain(named);
-  return codeOf(Promise.reject(error));
+  const starting = start(data, over);
+  await expect(starting.catch(describeError)).resolves.toContain(named);
+  return codeOf(starting);
 }
 
 describe('the first start', () => {
