@@ -38,7 +38,7 @@ export function agentService(core: Core, peers: PeerPorts): Implementation<Peer>
       const { spki } = parseCsr(request.params?.csr ?? new Uint8Array());
       return { svid: await issueAgentSvid(core, agent.id, spki) };
     },
-    // SPIRE's other methods are not ours yet (docs/design/0080-server.md)
+    // SPIRE's other methods are not ours (docs/design/0080-one-server.md)
   });
 }
 

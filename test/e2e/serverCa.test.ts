@@ -11,7 +11,7 @@ import { certificateEvidence } from '../../src/x509/evidence.ts';
 import { fulcioValue } from '../../src/x509/fulcio.ts';
 import { verifyCertificateChain } from '../../src/x509/path.ts';
 import { embeddedScts, leafIndexOf, verifySct } from '../../src/x509/sct.ts';
-import { certified, chainOf, keyOrder, outcomeOf, post } from '../fakes/publicClient.ts';
+import { certified, chainOf, entryRequest, keyOrder, outcomeOf, post } from '../fakes/publicClient.ts';
 import { createRun, openAttempt, STEP } from '../fakes/serverRun.ts';
 import { clientKey, PERSON, serverFolder, testServer, type TestServer } from '../fakes/testServer.ts';
 
@@ -102,6 +102,18 @@ describe('the CA', () => {
     expect(await order(keyOrder(key), await server.mint())).toBe('200');
     const bob = 'spiffe://example.org/local/user/bob';
     expect(await order(keyOrder(key, bob), await server.mint({ sub: bob }))).toBe('409 KEY_ALREADY_CERTIFIED');
+  });
+
+  test('refuses a signature from the log as a proof of possession: the key has its identity', async () => {
+    const key = clientKey();
+    const [leaf] = await certified(server, key);
+    // alice signs an artifact that happens to be bob's name; the signature is public then
+    const bob = 'spiffe://example.org/local/user/bob';
+    const entry = entryRequest(key, leaf!, bob);
+    expect(outcomeOf(await post(server, '/api/v2/log/entries', entry))).toBe('201');
+    const proofOfPossession = entry.hashedRekordRequestV002['signature']!['content'];
+    const { publicKeyRequest } = keyOrder(key);
+    expect(await order({ publicKeyRequest: { ...publicKeyRequest, proofOfPossession } }, await server.mint({ sub: bob }))).toBe('409 KEY_ALREADY_CERTIFIED');
   });
 
   test('refuses orders that are not as they should be', async () => {
