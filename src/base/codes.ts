@@ -168,6 +168,7 @@ export const CODES = {
   POSSESSION_INVALID: 'denied',
   RUN_INVALID: 'invalid',
   SEAL_INVALID: 'invalid',
+  TASKRUN_FOREIGN: 'denied',
   // runner
   ARTIFACT_CHANGED: 'verdict',
   RUNNER_ISOLATION: 'unavailable',

@@ -4,7 +4,7 @@ import { StepsealError } from '../base/errors.ts';
 import { encodeEvidence, parseObserved } from '../provenance/evidence.ts';
 import type { AttemptSchema, CloseAttemptRequest, OpenAttemptRequest } from '../rpc/gen/stepseal/node_pb.js';
 import type { Outgoing } from '../rpc/definition.ts';
-import { closeAttempt, openAttempt } from '../store/attempts.ts';
+import { agentOfTaskRun, closeAttempt, openAttempt } from '../store/attempts.ts';
 import type { Core } from './core.ts';
 import { ownAttempt } from './identities.ts';
 import type { AgentPeer } from './peers.ts';
@@ -16,12 +16,15 @@ const MAX_ATTEMPT = 1000;
 /**
  * Just-in-time registration: the step must be one of a run that the server created from the Task it read itself, in the
  * isolation that the run was created with. Throws EVIDENCE_INVALID, RUN_UNKNOWN, RUN_FINISHED, STEP_UNEXPECTED,
- * PROVENANCE_DISAGREEMENT, ATTEMPT_EXISTS.
+ * PROVENANCE_DISAGREEMENT, TASKRUN_FOREIGN, ATTEMPT_EXISTS.
  */
 export function openStepAttempt(core: Core, agent: AgentPeer, request: OpenAttemptRequest): Outgoing<typeof AttemptSchema> {
   const observed = parseObserved(request.observed);
   if (request.attempt > MAX_ATTEMPT) throw new StepsealError('EVIDENCE_INVALID', 'no step is tried so often', { expected: `at most ${MAX_ATTEMPT}`, found: `${request.attempt}` });
   const { run, taskRun, step } = stepOfRun(core, request.taskRunUid, request.step);
+  // its UID is no secret once a certificate of the first step is logged
+  const owner = agentOfTaskRun(core.db, taskRun.uid) ?? agent.id;
+  if (owner !== agent.id) throw new StepsealError('TASKRUN_FOREIGN', 'the TaskRun is on another agent', { expected: owner, found: agent.id });
   if (observed.isolation !== run.facts.isolation) {
     throw new StepsealError('PROVENANCE_DISAGREEMENT', 'agent and server disagree on the isolation of the run', {
       expected: run.facts.isolation, found: observed.isolation,

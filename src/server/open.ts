@@ -75,7 +75,7 @@ export async function openServer(options: ServerOptions, ports: OpenPorts): Prom
       folder: join(options.data, KEYS), trustDomain: origins.trustDomain, clock, rng, mayCreate: known === undefined,
     });
     fixIdentity(db, origins);
-    return await openParts(db, authorities, origins, ports, closers, close);
+    return await openParts({ db, authorities, origins, stepBearer: options.stepBearer ?? false }, ports, closers, close);
   } catch (error) {
     await close();
     throw error;
@@ -89,9 +89,14 @@ function assertDatabaseKept(data: string): void {
   throw new StepsealError('STORE_MISSING', `${path} is missing, and the logs beside it belong to it`, { expected: 'the file, or an empty data folder for a new trust domain' });
 }
 
-async function openParts(
-  db: Database, authorities: Authorities, origins: Identity, ports: OpenPorts, closers: (() => unknown)[], close: () => Promise<void>,
-): Promise<OpenServer> {
+interface Found {
+  readonly db: Database;
+  readonly authorities: Authorities;
+  readonly origins: Identity;
+  readonly stepBearer: boolean;
+}
+
+async function openParts({ db, authorities, origins, stepBearer }: Found, ports: OpenPorts, closers: (() => unknown)[], close: () => Promise<void>): Promise<OpenServer> {
   const { clock, rng, log, version } = ports;
   const { trustDomain, issuer, logOrigin, ctOrigin } = origins;
   const folder = join(db.path, '..', LOGS);
@@ -103,7 +108,7 @@ async function openParts(
   closers.push(() => ctLog.close());
 
   const prehash = createPrehash();
-  const templates = localTemplates();
+  const templates = localTemplates(stepBearer ? ['seal', 'bearer'] : ['seal']);
   const registry = createRegistry({ trustDomain, templates, allow: allowAll(templates, trustDomain) });
   const signing = whileSame(
     () => authorities.signingIntermediate(),

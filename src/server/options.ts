@@ -6,6 +6,8 @@ export interface ServerOptions {
   readonly trustDomain?: string | undefined;
   /** OIDC issuer URL; default `https://<trust domain>`; never derived from the address */
   readonly issuer?: string | undefined;
+  /** opts steps into signing with stock clients, by their JWT-SVIDs while the attempt is open (road `bearer`) */
+  readonly stepBearer?: boolean | undefined;
   /** address to listen on */
   readonly host: string;
   readonly httpPort: number;

@@ -7,6 +7,7 @@ import { userName } from '../attestor/users.ts';
 import { describeError } from '../base/errors.ts';
 import { issueX509Svid } from '../ca/svid.ts';
 import { createHealth } from '../rpc/health.ts';
+import { assertSocketPath } from '../rpc/listen.ts';
 import { createRpcServer } from '../rpc/server.ts';
 import { serveTls, type TlsIdentity } from '../rpc/tls.ts';
 import { serveUnix } from '../rpc/unix.ts';
@@ -38,6 +39,8 @@ const GRACE_MS = 3_000;
 
 /** Opens the data folder and serves it: gRPC with mTLS for agents, HTTP for everybody, the admin socket for its owner. Throws what opening and listening throw. */
 export async function startServer(options: ServerOptions, ports: OpenPorts): Promise<RunningServer> {
+  const adminSocket = options.adminSocket ?? join(options.data, 'admin.sock');
+  assertSocketPath(adminSocket);
   const open = await openServer(options, ports);
   const stopping = new AbortController();
   const listeners: (() => Promise<void>)[] = [];
@@ -57,7 +60,6 @@ export async function startServer(options: ServerOptions, ports: OpenPorts): Pro
     listeners.push(() => http.stop(GRACE_MS));
     const grpc = await serveAgents(core, options, stopping.signal);
     listeners.push(grpc.stop);
-    const adminSocket = options.adminSocket ?? join(options.data, 'admin.sock');
     const grpcAddress = `${options.host}:${grpc.port}`;
     const admin = await serveAdmin(core, adminSocket, {
       grpcAddress, startedMs,

@@ -99,6 +99,12 @@ export function closeAttempt(db: Database, end: AttemptEnd): void {
   });
 }
 
+/** The agent of a TaskRun: whoever opened its first attempt. */
+export function agentOfTaskRun(db: Database, taskRunUid: string): string | undefined {
+  const row = db.get('SELECT agent_id FROM attempts WHERE task_run_uid = ? LIMIT 1', taskRunUid);
+  return row && text(row, 'agent_id');
+}
+
 /** Every attempt of a run, in the order in which they were opened. */
 export function attemptsOfRun(db: Database, runUid: string): Attempt[] {
   return db

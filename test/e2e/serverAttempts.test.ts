@@ -91,11 +91,12 @@ describe('a step attempt', () => {
     expect(await codeOf(agent.node.openAttempt({ taskRunUid, step: 'build', attempt: 0, observed: observed(), ...change }))).toBe(code);
   });
 
-  test('opens once, for one agent', async () => {
+  test('opens once, and its TaskRun for one agent', async () => {
     const run = await createRun(server);
     await openAttempt(agent, run);
     expect(await codeOf(openAttempt(agent, run))).toBe('ATTEMPT_EXISTS');
-    expect(await codeOf(openAttempt(other, run))).toBe('ATTEMPT_EXISTS');
+    for (const step of ['build', 'test']) expect(await codeOf(openAttempt(other, run, step))).toBe('TASKRUN_FOREIGN');
+    await openAttempt(agent, run, 'test');
   });
 
   test('ends: its claim, then its node evidence, then every road is closed', async () => {

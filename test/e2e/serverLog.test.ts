@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toBase64 } from '../../src/base/base64.ts';
@@ -5,6 +6,7 @@ import { sha256, utf8 } from '../../src/base/bytes.ts';
 import { toHex } from '../../src/base/hex.ts';
 import { issueSigningCertificate } from '../../src/ca/signing.ts';
 import { parseHashedRekord } from '../../src/envelope/hashedRekord.ts';
+import { generateSigner } from '../../src/keys/signer.ts';
 import { systemClock, systemRng } from '../../src/keys/system.ts';
 import { splitBundle } from '../../src/merkle/bundle.ts';
 import { openCheckpoint } from '../../src/merkle/checkpoint.ts';
@@ -99,6 +101,22 @@ describe('the log', () => {
       const status = await new Promise((resolve) => void get({ host: '127.0.0.1', port, path, agent: false }, (response) => resolve(response.resume().statusCode)));
       expect(status).toBe(404);
     });
+
+  test('takes signatures by the curve\'s own hash, and no Ed25519, of which it cannot check a hash', async () => {
+    const key = clientKey('P-384');
+    const [leaf] = await certified(server, key);
+    const submit = async (digest: Uint8Array, signature: Uint8Array, certificate: Uint8Array, keyDetails: string): Promise<string> =>
+      outcomeOf(await post(server, ENTRIES, {
+        hashedRekordRequestV002: { digest: toBase64(digest), signature: { content: toBase64(signature), verifier: { x509Certificate: { rawBytes: toBase64(certificate) }, keyDetails } } },
+      }));
+    const sha384 = createHash('sha384').update('p384').digest();
+    expect(await submit(sha384, key.sign(utf8('p384')), leaf!, 'PKIX_ECDSA_P384_SHA_384')).toBe('201');
+    expect(await submit(sha256(utf8('p384')), key.sign(utf8('p384')), leaf!, 'PKIX_ECDSA_P384_SHA_384')).toBe('400 LOG_REQUEST_INVALID');
+    const edwards = generateSigner('ed25519');
+    const [other] = await certified(server, { spki: edwards.spki, pkcs8: edwards.spki, sign: (data) => edwards.sign(data) as Uint8Array });
+    const sha512 = createHash('sha512').update('ed').digest();
+    expect(await submit(sha512, edwards.sign(sha512) as Uint8Array, other!, 'PKIX_ED25519_PH')).toBe('422 ALG_NOT_ALLOWED');
+  });
 
   test('refuses what it cannot stand for', async () => {
     const key = clientKey();

@@ -103,8 +103,14 @@ describe('trust material', () => {
     expect(Buffer.from(trustedRoot).toString()).not.toContain('localhost');
   });
 
-  test('health answers, and so does nothing else', async () => {
+  test('health answers while the CA can work', async () => {
     expect(await (await server.http('/healthz')).text()).toBe('ok\n');
+    server.clock.move(400 * 86_400_000);
+    expect(((await (await server.http('/healthz')).json()) as Json)['error']).toMatchObject({ code: 'CA_EXPIRED' });
+    server.clock.move(-400 * 86_400_000);
+  });
+
+  test('nothing is served elsewhere', async () => {
     const answer = await server.http('/nothing');
     expect([answer.status, await answer.json()]).toMatchObject([404, { code: 5 }]);
     expect((await server.http('/healthz', { method: 'POST' })).status).toBe(404);

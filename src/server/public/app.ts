@@ -62,7 +62,13 @@ export function publicApp(open: OpenServer, files: PublicFiles): Hono {
   app.get('/spiffe/bundle', (context) => json(context, files.spiffeBundle()));
   app.get('/trusted_root.json', (context) => json(context, files.trustedRoot()));
   app.get('/signing_config.json', (context) => json(context, files.signingConfig()));
-  app.get('/healthz', (context) => context.text('ok\n'));
+  app.get('/healthz', (context) => {
+    // each throws when it cannot do its work now
+    open.authorities.signingIntermediate();
+    open.authorities.tsa();
+    core.db.get('SELECT 1');
+    return context.text('ok\n');
+  });
 
   app.notFound((context) => context.json({ code: 5, message: `nothing is served at ${context.req.path}`, details: [] }, 404));
   app.onError((error, context) => {
