@@ -24,8 +24,8 @@ export interface Attempt {
 
 /** What a TaskRun's finished steps left, to notice what a later step does to it. */
 export interface TaskRunMemory {
-  /** task result → the step that left it, and its SHA-256, hex */
-  readonly results: Map<string, { readonly step: string; readonly sha256: string }>;
+  /** task result → the step that left it first, and the SHA-256 (hex) that it had at the end of the last step; undefined: gone */
+  readonly results: Map<string, { readonly step: string; readonly sha256: string | undefined }>;
   /** SHA-256 of the task's artifacts file, hex; '' for none */
   artifactsFile: string;
 }

@@ -65,7 +65,7 @@ async function readResult(folderFd: number, rights: FileRights, name: string): P
 
 /**
  * The results that this step left: its own, and those of the task that are new or changed. A task result that an earlier
- * step left and that has other bytes now, or is gone, is a problem: RESULT_NOT_SIGNED_BY_PRODUCER. Remembers what is there.
+ * step left and that this one changed or removed is a problem: RESULT_NOT_SIGNED_BY_PRODUCER. Remembers what is there.
  */
 export function resultsOfStep(step: string, observed: readonly ObservedResult[], memory: TaskRunMemory, problems: Problems): ObservedResult[] {
   const there = new Map(observed.filter(({ scope }) => scope === 'task').map(({ name, sha256 }) => [name, sha256]));
@@ -74,6 +74,7 @@ export function resultsOfStep(step: string, observed: readonly ObservedResult[],
     problems.add('RESULT_NOT_SIGNED_BY_PRODUCER', `step ${step} ${there.has(name) ? 'overwrote' : 'removed'} result ${name}, which step ${before.step} had left`);
   }
   const own = observed.filter(({ scope, name, sha256 }) => scope === 'step' || memory.results.get(name)?.sha256 !== sha256);
+  for (const [name, { step: producer }] of memory.results) memory.results.set(name, { step: producer, sha256: there.get(name) });
   for (const { scope, name, sha256 } of own) if (scope === 'task' && !memory.results.has(name)) memory.results.set(name, { step, sha256 });
   return own;
 }
