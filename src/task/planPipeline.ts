@@ -32,7 +32,7 @@ export function planPipeline(entry: PipelineDocument | PipelineRunDocument, docu
   const subPaths = new Map(bound.flatMap(({ name, subPath }) => (subPath === undefined ? [] : [[name, subPath] as const])));
   const resolve = (task: PipelineTask, last: boolean): TaskRunPlan => planOne(task, last, plan, spec, documents, subPaths);
   const tasks = new Map(spec.tasks.map((task) => [task.name, resolve(task, false)]));
-  const sorted = order(new Map(Array.from(tasks, ([name, task]) => [name, task.after]))).map((name) => tasks.get(name)!);
+  const sorted = order(new Map(Array.from(tasks, ([name, task]) => [name, task.after])), `${place}.tasks`).map((name) => tasks.get(name)!);
   const last = spec.finally.map((task) => resolve(task, true));
   const specs = new Map(sorted.map((task) => [task.pipelineTask, task.spec]));
   for (const task of [...sorted, ...last]) checkPipelineTask(task, plannedLookup(plan, specs, task.finally));
