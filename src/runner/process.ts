@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { StepsealError } from '../base/errors.ts';
 import { descendants, killUntilGone } from './descent.ts';
 import { closeWriters, openFifos } from './fifo.ts';
@@ -41,7 +42,7 @@ const UTILITIES = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** Throws RUNNER_ISOLATION with what the commands said. */
 export async function startStep(command: StepCommand): Promise<StepProcess> {
   const isolated = command.root !== undefined;
-  const { child, said, silent } = await launch(command, isolated);
+  const { child, said, silent, flush } = await launch(command, isolated);
   const [input, output] = [child.stdio[3] as Writable, child.stdio[4] as Readable];
   const words = wordReader(output);
   // the other end may be gone at any moment; the words, or their end, tell
@@ -62,6 +63,9 @@ export async function startStep(command: StepCommand): Promise<StepProcess> {
     async run() {
       input.write('go\n');
       const match = /^exit (\d+) (-?\d+)$/.exec((await words.next()) ?? '');
+      // what was written before lies in the pipes, and is read in this round of the event loop
+      await setImmediate();
+      flush();
       if (!match) return { exitCode: 137, leftovers: 0 };
       return { exitCode: Number(match[1]), leftovers: isolated ? Math.max(0, Number(match[2])) : killRest() };
     },
@@ -80,12 +84,10 @@ export async function startStep(command: StepCommand): Promise<StepProcess> {
   };
 }
 
-async function launch(command: StepCommand, isolated: boolean): Promise<{ child: ChildProcess; said: () => string; silent: Promise<unknown> }> {
+async function launch(command: StepCommand, isolated: boolean): Promise<{ child: ChildProcess; said: () => string; silent: Promise<unknown>; flush: () => void }> {
   const fifos = await openFifos([join(command.folder, 'stdout'), join(command.folder, 'stderr')]);
-  for (const [i, stream] of (['stdout', 'stderr'] as const).entries()) {
-    const lines = lineSplitter((line) => command.onLine(stream, line));
-    fifos[i]!.reader.on('data', (bytes: Buffer) => lines.push(bytes)).on('end', () => lines.end()).on('error', () => lines.end());
-  }
+  const splitters = (['stdout', 'stderr'] as const).map((stream) => lineSplitter((line) => command.onLine(stream, line)));
+  splitters.forEach((lines, i) => fifos[i]!.reader.on('data', (bytes: Buffer) => lines.push(bytes)).on('end', lines.end).on('error', lines.end));
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...arguments_(command, isolated)], {
     // what unshare and mount have to say is not the step's
     stdio: ['ignore', fifos[0]!.writeFd, 'pipe', 'pipe', 'pipe', fifos[1]!.writeFd],
@@ -99,7 +101,8 @@ async function launch(command: StepCommand, isolated: boolean): Promise<{ child:
   child.stderr!.on('data', (bytes: Buffer) => (said = (said + bytes.toString('utf8')).slice(-MAX_SAID)));
   // spawn errors come with 'close' too
   child.on('error', (error) => (said += error.message));
-  return { child, said: () => said, silent: Promise.all(fifos.map(({ reader }) => new Promise((resolve) => reader.once('close', resolve)))) };
+  const silent = Promise.all(fifos.map(({ reader }) => new Promise((resolve) => reader.once('close', resolve))));
+  return { child, said: () => said, silent, flush: () => splitters.forEach((lines) => lines.end()) };
 }
 
 function arguments_(command: StepCommand, isolated: boolean): string[] {
