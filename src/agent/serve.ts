@@ -9,6 +9,7 @@ import { preparePrivateFolder } from '../keys/files.ts';
 import { Health } from '../rpc/gen/grpc/health/v1/health_pb.js';
 import { SpiffeWorkloadAPI } from '../rpc/gen/workload_pb.js';
 import { reflection } from '../rpc/reflection.ts';
+import { assertSocketPath } from '../rpc/listen.ts';
 import { createRpcServer } from '../rpc/server.ts';
 import { serveUnix } from '../rpc/unix.ts';
 import { lockFolder } from '../store/lock.ts';
@@ -44,6 +45,8 @@ const EXE = { hashExe: false, exeLimit: 256 * 1024 * 1024 };
  * agent from starting. Throws FOLDER_LOCKED, what openIdentity throws, and what listening throws.
  */
 export async function startAgent(options: AgentOptions, ports: AgentPorts, makeParts: MakeParts): Promise<RunningAgent> {
+  // a join token works once
+  assertSocketPath(join(options.socketDir, WORKLOAD_SOCKET));
   const lock = lockFolder(options.data);
   const closers: (() => unknown)[] = [() => lock.release()];
   const stop = async (): Promise<void> => {

@@ -5,17 +5,21 @@ import { StepsealError } from '../base/errors.ts';
 /** sun_path holds 108 bytes with its final NUL: unix(7). */
 export const SOCKET_PATH_LIMIT = 107;
 
+/** For a start that would make things before it listens. `shorter`: what to choose instead. Throws SOCKET_PATH_TOO_LONG. */
+export function assertSocketPath(path: string, shorter = 'data folder'): void {
+  const length = Buffer.byteLength(path);
+  if (length <= SOCKET_PATH_LIMIT) return;
+  throw new StepsealError('SOCKET_PATH_TOO_LONG', `the path of a socket may have ${SOCKET_PATH_LIMIT} bytes; choose a shorter ${shorter}`, {
+    expected: `at most ${SOCKET_PATH_LIMIT} bytes`, found: `${length} bytes: ${path}`,
+  });
+}
+
 /**
  * Listens on a Unix socket file with the given mode (0o600 or 0o666). A socket file that nobody listens on is replaced.
  * Throws SOCKET_PATH_TOO_LONG, SOCKET_IN_USE, SOCKET_PATH_TAKEN (there is a file that is no socket), SOCKET_FAILED.
  */
 export async function listenUnix(server: Server, path: string, mode: number): Promise<void> {
-  const length = Buffer.byteLength(path);
-  if (length > SOCKET_PATH_LIMIT) {
-    throw new StepsealError('SOCKET_PATH_TOO_LONG', `the path of a socket may have ${SOCKET_PATH_LIMIT} bytes; choose a shorter data folder`, {
-      expected: `at most ${SOCKET_PATH_LIMIT} bytes`, found: `${length} bytes: ${path}`,
-    });
-  }
+  assertSocketPath(path);
   await removeStale(path);
   // the file is created by bind(2), within listen: nobody else may connect before its mode is set
   const before = process.umask(0o177);

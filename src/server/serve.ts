@@ -35,6 +35,7 @@ export interface RunningServer {
 }
 
 const RENEW_EVERY_MS = 60_000;
+const OWN_SVID_MS = 15 * 60_000;
 const GRACE_MS = 3_000;
 
 /** Opens the data folder and serves it: gRPC with mTLS for agents, HTTP for everybody, the admin socket for its owner. Throws what opening and listening throw. */
@@ -138,17 +139,20 @@ async function serverIdentity(core: Core): Promise<TlsIdentity> {
   return { chain, key: privateKey };
 }
 
-/** Looks every minute what is past half its life; the server's own SVID is made anew each quarter of an hour. */
+/** Looks every minute what is past half its life; the server's own SVID is made anew each quarter of an hour, and when the clock has jumped. */
 function renewing(open: OpenServer, renewServer: () => Promise<void>): () => Promise<void> {
   const { core, authorities } = open;
-  let round = 0;
+  let made = core.clock.now();
   let running: Promise<void> | undefined;
   const timer = setInterval(() => {
     if (running) return;
     const work = async (): Promise<void> => {
       const renewed = await authorities.renew();
       if (renewed.length > 0) core.log.info({ renewed }, 'authorities renewed');
-      if (renewed.includes('svid-ca') || ++round % 15 === 0) await renewServer();
+      const age = core.clock.now() - made;
+      if (age >= 0 && age < OWN_SVID_MS && !renewed.includes('svid-ca')) return;
+      await renewServer();
+      made = core.clock.now();
     };
     running = work()
       .catch((error: unknown) => core.log.error({ error: describeError(error) }, 'renewal failed; tried again in a minute'))
