@@ -8,8 +8,11 @@ import { connectUnix } from '../rpc/client.ts';
 import { Admin } from '../rpc/gen/stepseal/admin_pb.js';
 import { Runner } from '../rpc/gen/stepseal/runner_pb.js';
 import { probeIsolation } from '../runner/isolation.ts';
+import { removeAll } from '../runner/removeAll.ts';
 import { executeRun, type RunResult } from '../runner/run.ts';
 import { DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT, DEFAULT_TRUST_DOMAIN } from '../server/options.ts';
+import { planRun } from '../task/plan.ts';
+import { readDocuments } from '../task/readDocuments.ts';
 import { defineCommand } from './command.ts';
 import { paramsOf, workspacesOf } from './startArgs.ts';
 import { createCollector } from './startCollect.ts';
@@ -62,12 +65,16 @@ export const command = defineCommand({
       workspaces: { ...(example ? { source: PACKAGE } : {}), ...workspacesOf(values.workspace, io.cwd) },
       entry: values.entry ?? '',
     };
+    // what cannot run is refused before anything is started or made
+    planRun(readDocuments(request.files), request);
     const out = openOutFolder(outPath, state);
     let parts: Parts | undefined;
     try {
       const started = performance.now();
       parts = await startParts({ state, trustDomain: values['trust-domain'], httpPort: values['http-port'], grpcPort: values['grpc-port'], keep: values.keep, env: io.env });
       const { server, agent } = parts;
+      out.sweep();
+      removeAll(join(state, 'runs'));
       if (server.created) say(`${green('✓')} created trust domain ${server.trustDomain}; its keys are plain PKCS#8 files, mode 0600, in ${server.keysFolder}\n`);
       say(`${green('✓')} server and agent of ${server.trustDomain} are ready ${dim(`in ${((performance.now() - started) / 1000).toFixed(2)} s: ${server.httpUrl}, ${agent.id}`)}\n`);
 
@@ -101,7 +108,7 @@ export const command = defineCommand({
       const ok = succeeded(result) && summary.verdicts.length > 0 && summary.verdicts.every(({ status }) => status === 'ok');
       if (result.refused !== undefined) say(`\n${red(`✗ no provenance: ${result.refused.code}: ${result.refused.message}`)}\n`);
       if (json) io.out(`${JSON.stringify(summary.document)}\n`);
-      else say(nextSteps(summary.document, { out: basename(outPath) === 'stepseal-out' ? 'stepseal-out' : outPath, keep: values.keep, ok, colour: io.colour }));
+      else say(nextSteps(summary.document, { out: basename(outPath) === 'stepseal-out' ? 'stepseal-out' : outPath, kept: values.keep ? parts.pids : [], ok, colour: io.colour }));
       if (values.keep) parts.leave();
       return ok ? 0 : 1;
     } catch (error) {

@@ -97,13 +97,13 @@ function describe(bundle: Uint8Array, us: number, colour: boolean): string {
 }
 
 /** What a user does next: the two commands that check the result, and with `--keep` how to sign. */
-export function nextSteps(summary: Summary, { out, keep, ok, colour }: { readonly out: string; readonly keep: boolean; readonly ok: boolean; readonly colour: boolean }): string {
+export function nextSteps(summary: Summary, { out, kept, ok, colour }: { readonly out: string; readonly kept: readonly number[]; readonly ok: boolean; readonly colour: boolean }): string {
   const { bold, dim } = styles(colour);
-  if (!ok) return `\n${dim(`what there is lies in ${out}`)}\n`;
-  const lines = checkCommands(summary, out, (title, rest) => `\n${bold(title)} ${dim(rest)}`);
-  if (keep) {
+  const title = (name: string, rest: string): string => `\n${bold(name)} ${dim(rest)}`;
+  const lines = ok ? checkCommands(summary, out, title) : [`\n${dim(`what there is lies in ${out}`)}`];
+  if (kept.length > 0) {
     lines.push(
-      `\n${bold('Sign something')} ${dim('server and agent keep running')}`,
+      title('Sign something', `server and agent keep running; \`kill ${kept.join(' ')}\` stops them`),
       '  SIGSTORE_ID_TOKEN=$(./stepseal token --audience sigstore) cosign sign-blob FILE --bundle FILE.sigstore.json \\',
       `    --signing-config ${out}/signing_config.json --trusted-root ${out}/trusted_root.json`,
       '  ./stepseal seal FILE',

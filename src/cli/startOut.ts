@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { StepsealError } from '../base/errors.ts';
 
@@ -27,23 +27,23 @@ export interface OutFolder {
   /** name of a file that is taken by nothing yet */
   readonly free: (name: string) => string;
   readonly path: (name: string) => string;
+  /** Removes what runs that were killed have left. The state folder must be this run's alone: its server holds the lock. */
+  readonly sweep: () => void;
   readonly publish: () => void;
   readonly discard: () => void;
 }
 
 const SUMMARY = 'summary.json';
+const STAGED = 'out-';
 
-/** Removes what an earlier run left at `folder`. Throws OUT_FOLDER_TAKEN where something else is there. */
+/** What an earlier run left at `folder` is replaced at the end. Throws OUT_FOLDER_TAKEN where something else is there. */
 export function openOutFolder(folder: string, state: string): OutFolder {
-  if (existsSync(folder)) {
-    if (!existsSync(join(folder, SUMMARY))) {
-      throw new StepsealError('OUT_FOLDER_TAKEN', `${folder} exists and was not written by Stepseal`, { expected: `an empty place, or a folder with a ${SUMMARY} of ours` });
-    }
-    rmSync(folder, { recursive: true });
+  if (existsSync(folder) && !existsSync(join(folder, SUMMARY))) {
+    throw new StepsealError('OUT_FOLDER_TAKEN', `${folder} exists and was not written by Stepseal`, { expected: `an empty place, or a folder with a ${SUMMARY} of ours` });
   }
   mkdirSync(state, { recursive: true, mode: 0o700 });
   // in the state folder, which steps do not see
-  const staged = mkdtempSync(join(state, 'out-'));
+  const staged = mkdtempSync(join(state, STAGED));
   const taken = new Set<string>();
   const free = (wanted: string): string => {
     const safe = basename(wanted).replace(/[^A-Za-z0-9._+@-]/g, '_').replace(/^\.+/, '_') || 'artifact';
@@ -60,6 +60,10 @@ export function openOutFolder(folder: string, state: string): OutFolder {
     },
     free,
     path: (name) => join(staged, name),
+    sweep() {
+      const stale = readdirSync(state).filter((name) => name.startsWith(STAGED) && join(state, name) !== staged);
+      for (const name of stale) rmSync(join(state, name), { recursive: true });
+    },
     publish: () => publish(staged, folder),
     discard: () => rmSync(staged, { recursive: true, force: true }),
   };
@@ -68,6 +72,7 @@ export function openOutFolder(folder: string, state: string): OutFolder {
 /** The folder appears whole, also where it is on another file system than the state. */
 function publish(staged: string, folder: string): void {
   chmodSync(staged, 0o755);
+  rmSync(folder, { recursive: true, force: true });
   try {
     renameSync(staged, folder);
   } catch (error) {

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { StepsealError } from '../base/errors.ts';
 import { connectUnix } from '../rpc/client.ts';
+import { assertSocketPath } from '../rpc/listen.ts';
 import { Admin } from '../rpc/gen/stepseal/admin_pb.js';
 import { type Part, startPart } from './startPart.ts';
 
@@ -24,6 +24,8 @@ export interface Parts {
   readonly agent: { readonly id: string; readonly workloadSocket: string; readonly sealSocket: string };
   /** to the agent's Runner service */
   readonly channel: Duplex;
+  /** of server and agent */
+  readonly pids: readonly number[];
   readonly left: boolean;
   leave(): void;
   stop(): Promise<void>;
@@ -32,6 +34,7 @@ export interface Parts {
 /** The server, then the agent, which joins by a token that works once. Throws what either cannot start for. */
 export async function startParts(options: PartsOptions): Promise<Parts> {
   const { state, keep, env } = options;
+  assertSocketPath(join(state, 'agent', 'workload.sock'), 'state folder with --state');
   const running: Part[] = [];
   let left = false;
   const stop = async (): Promise<void> => {
@@ -45,7 +48,7 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
         '--http-port', String(options.httpPort), '--grpc-port', String(options.grpcPort), ...(keep ? [] : ['--until-stdin-ends']),
       ],
       env, log: join(state, 'server.log'), channel: false, bound: !keep,
-    }).catch(explainPort);
+    });
     running.push(server);
     const text = (name: string): string => server.ready.at(name).string();
     const adminSocket = text('adminSocket');
@@ -70,6 +73,7 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
       },
       agent: { id: agent.ready.at('id').string(), workloadSocket: agent.ready.at('workloadSocket').string(), sealSocket: agent.ready.at('sealSocket').string() },
       channel: agent.channel!,
+      pids: [server.pid, agent.pid],
       get left() {
         return left;
       },
@@ -94,11 +98,4 @@ async function bootstrap(adminSocket: string): Promise<{ token: string; bundle: 
   } finally {
     connection.close();
   }
-}
-
-function explainPort(error: unknown): never {
-  if (error instanceof StepsealError && error.code === 'PORT_TAKEN') {
-    throw new StepsealError('PORT_TAKEN', `${error.message}; choose others with --http-port and --grpc-port`, { expected: error.expected ?? 'a free port', found: error.found ?? '' });
-  }
-  throw error;
 }

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { isStepsealError, StepsealError } from '../base/errors.ts';
 import { native } from '../keys/native.ts';
@@ -14,6 +13,7 @@ import type { TaskRunPlan } from '../task/runPlan.ts';
 import type { Values } from '../task/value.ts';
 import type { Problem, RunContext, RunnerOptions } from './context.ts';
 import { holdHidden } from './hidden.ts';
+import { removeAll } from './removeAll.ts';
 import { schedule } from './schedule.ts';
 import { type FinishedTask, runTask, skipTask } from './taskRun.ts';
 
@@ -164,15 +164,4 @@ async function finish(run: RunContext, ended: ReadonlyMap<TaskRunPlan, FinishedT
 
 function nameOf(taskRun: TaskRunPlan): string {
   return taskRun.pipelineTask || taskRun.task || 'task';
-}
-
-/** Tools leave folders that even their owner may not write to (Go's module cache). */
-function removeAll(folder: string): void {
-  try {
-    rmSync(folder, { recursive: true, force: true });
-  } catch (error) {
-    if (!['EACCES', 'EPERM', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    execFileSync('chmod', ['-R', 'u+rwX', folder]);
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
