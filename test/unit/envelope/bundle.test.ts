@@ -88,7 +88,7 @@ describe.each([
     ['an index that is a number', 'TLOG_PARSE', (json) => (entry(json).logIndex = 5)],
     ['an integrated time', 'TLOG_PARSE', (json) => (entry(json).integratedTime = '1700000000')],
     ['an inclusion promise', 'TLOG_PARSE', (json) => (entry(json).inclusionPromise = { signedEntryTimestamp: 'AAAA' })],
-    ['no proof', 'TLOG_PARSE', (json) => delete entry(json).inclusionProof],
+    ['no proof', 'TLOG_PROOF', (json) => delete entry(json).inclusionProof],
     ['no checkpoint', 'TLOG_PARSE', (json) => delete entry(json).inclusionProof.checkpoint],
     ['a short log ID', 'TLOG_PARSE', (json) => (entry(json).logId.keyId = 'AAAAAA==')],
     ['a short root hash', 'TLOG_PARSE', (json) => (entry(json).inclusionProof.rootHash = 'AAAA')],

@@ -9,7 +9,8 @@ function asNobody(args: readonly string[], input = ''): { status: number | null;
   return spawnSync('setpriv', [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--', ...args], { input, encoding: 'utf8', env: { PATH: process.env['PATH'] }, cwd: '/' });
 }
 
-const flagged = 'mount -n -t tmpfs -o nosuid,nodev,noatime,mode=1777 tmpfs /tmp && exec "$@"';
+// not over /tmp: the checkout itself may be there
+const flagged = 'mount -n -t tmpfs -o nosuid,nodev,noatime,mode=1777 tmpfs /mnt && TMPDIR=/mnt exec "$@"';
 
 const possible = process.getuid?.() === 0 && asNobody(['test', '-r', script]).status === 0 && asNobody(['unshare', '-Urm', 'true']).status === 0 && asNobody([process.execPath, '--version']).status === 0;
 
