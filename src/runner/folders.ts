@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readlinkSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StepsealError } from '../base/errors.ts';
 import type { Layout } from '../task/layout.ts';
@@ -19,6 +19,9 @@ export interface WorkspaceFolder {
   readonly directory: string;
   readonly mountPath: string;
   readonly readOnly: boolean;
+  /** of the directory, to know it again */
+  readonly device: number;
+  readonly inode: number;
 }
 
 /** Makes them below `run`, empty, for the operator only. Throws TASK_WORKSPACE_INVALID. */
@@ -35,20 +38,50 @@ export function makeTaskFolders(run: string, taskRun: TaskRunPlan, workspaces: r
   writeFileSync(join(base, 'package.json'), '{}');
   const folders = workspaces.map((used) => {
     mkdirSync(join(workspace, used.name), { mode: 0o700 });
-    return { name: used.name, directory: sourceOf(run, used, hidden), mountPath: used.mountPath ?? `/workspace/${used.name}`, readOnly: used.readOnly };
+    const directory = sourceOf(run, used, hidden);
+    const { dev, ino } = statSync(directory);
+    return { name: used.name, directory, device: dev, inode: ino, mountPath: used.mountPath ?? `/workspace/${used.name}`, readOnly: used.readOnly };
   });
   return { base, tekton, workspace, workspaces: folders };
 }
 
 function sourceOf(run: string, { name, from, source, subPath }: ResolvedWorkspace, hidden: readonly string[]): string {
   const root = 'directory' in source ? existing(source.directory, name) : join(run, 'volumes', from);
-  const directory = join(root, subPath);
-  // as Kubernetes does for a subPath
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
-  const real = existing(directory, name);
-  if (!isBelow(real, realpathSync(root))) throw invalid(name, 'a subPath that does not leave the workspace', real);
+  mkdirSync(root, { recursive: true, mode: 0o755 });
+  const real = makeBelow(root, subPath, name);
   if ('directory' in source && hidden.some((folder) => isBelow(real, folder))) throw invalid(name, 'a directory outside the folders that steps must not see', real);
   return real;
+}
+
+/** Makes what is missing of a subPath, as Kubernetes does, by descriptors: an earlier step may have left links in the volume, or exchange folders now. */
+function makeBelow(root: string, subPath: string, workspace: string): string {
+  let fd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    for (const part of subPath.split('/').filter((each) => each !== '' && each !== '.')) {
+      if (part === '..') throw invalid(workspace, 'a subPath that does not leave the workspace', subPath);
+      const next = enterFolder(`/proc/self/fd/${fd}/${part}`);
+      if (next === undefined) throw invalid(workspace, 'a subPath that is folders only, no links', subPath);
+      closeSync(fd);
+      fd = next;
+    }
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function enterFolder(path: string): number | undefined {
+  try {
+    mkdirSync(path, { mode: 0o755 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (['ELOOP', 'ENOTDIR', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
 }
 
 function existing(directory: string, name: string): string {

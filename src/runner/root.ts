@@ -1,7 +1,7 @@
-import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { StepsealError } from '../base/errors.ts';
-import type { TaskFolders } from './folders.ts';
+import type { TaskFolders, WorkspaceFolder } from './folders.ts';
 import { aliases, below, isBelow, type Mount, mountOf } from './mountinfo.ts';
 import { quote } from './shell.ts';
 
@@ -29,8 +29,27 @@ const PROC_READ_ONLY = ['sys', 'sysrq-trigger', 'irq', 'bus', 'fs', 'acpi', 'scs
 /** resolv.conf is often a link into it */
 const RUN_KEPT = ['/run/systemd/resolve', '/run/resolvconf', '/run/NetworkManager'];
 
+/** In the new root until it is entered: where workspaces wait for their place, and where the old root goes. */
+const STAGING = '.stepseal';
+const OLD = '.old';
+/**
+ * Programs and libraries that the supervisor runs after the root is entered, with rights over the mounts: nothing of a
+ * tenant's may lie over them.
+ */
+const SYSTEM = /^(?:bin|sbin|usr|etc|nix|gnu|lib.*)$/;
+
 /** A mount that this user cannot reach, the step cannot reach either. `readonly_mount FLAGS PATH` */
 const READONLY_MOUNT = `readonly_mount() { why=$(mount -n -o "remount,bind,$1" "$2" 2>&1) || [ ! -e "$2" ] || { echo "$why" >&2; exit 1; }; }`;
+
+/**
+ * Goes to a folder below another, makes what is missing, and follows no link: what is in a workspace is a tenant's, and
+ * may be exchanged at any moment. `enter FOLDER PART...`; then `.` is the place, whatever becomes of its path.
+ */
+const ENTER = `enter() {
+  cd -P -- "$1"; at=$(pwd -P); shift
+  for part; do mkdir -- "./$part" 2>/dev/null || :; cd -P -- "./$part" || exit 1; at=$at/$part; done
+  [ "$(pwd -P)" = "$at" ] || { echo "$at passes a symbolic link" >&2; exit 1; }
+}`;
 
 /**
  * Shell commands that build a step's root directory and enter it: this machine read-only, own /proc, /dev, /tmp and
@@ -46,6 +65,7 @@ export function rootCommands(options: RootOptions): string {
   const own = `steps/step-${step}`;
   const lines = [
     READONLY_MOUNT,
+    ENTER,
     `mount -n -t tmpfs -o mode=755,size=1m tmpfs ${quote(mountpoint)}`,
     ...topLevel(machine, mountpoint, options.mounts),
     // what is mounted below keeps its own flags, so each is set
@@ -54,27 +74,27 @@ export function rootCommands(options: RootOptions): string {
     ...processes(at),
     ...devices(at),
     `mount -n -t tmpfs -o mode=755,size=1m tmpfs ${at('/run')}`,
-    ...RUN_KEPT.filter(existsSync).flatMap((path) => [`mkdir -p ${at(path)}`, `mount -n --rbind ${quote(path)} ${at(path)}`]),
+    ...RUN_KEPT.filter(existsSync).flatMap((path) => [`mkdir -p ${at(path)}`, `mount -n --rbind -o ${readOnly(flagsOf(path, options.mounts))} ${quote(path)} ${at(path)}`]),
     bind(join(temporary, 'tmp'), '/tmp'),
     ...(existsSync('/var/tmp') ? [bind(join(temporary, 'var-tmp'), '/var/tmp')] : []),
     `mount -n --bind -o ${readOnly(flagsOf(folders.tekton, options.mounts))} ${quote(folders.tekton)} ${at('/tekton')}`,
     ...['results', 'artifacts', 'home', `${own}/results`, `${own}/artifacts`].map((path) => bind(join(folders.tekton, path), `/tekton/${path}`)),
     bind(folders.workspace, '/workspace'),
-    ...folders.workspaces.flatMap(({ name, directory, mountPath, readOnly: only }) => {
-      assertMountPath(name, mountPath);
-      const how = only ? `--bind -o ${readOnly(flagsOf(directory, options.mounts))}` : '--bind';
-      return [`mkdir -p ${at(mountPath)}`, `mount -n ${how} ${quote(directory)} ${at(mountPath)}`];
-    }),
+    ...(folders.workspaces.length > 0 ? [`mkdir ${at(STAGING)}`, ...folders.workspaces.flatMap((workspace) => mountWorkspace(workspace, options)), `rmdir ${at(STAGING)}`] : []),
     ...Object.values(STEP_SOCKETS).map((path) => `: > ${at(path)}`),
     bind(sockets.workload, STEP_SOCKETS.workload),
     bind(sockets.seal, STEP_SOCKETS.seal),
-    ...hide(options).map((path) => `mount -n -t tmpfs -o ro,mode=555,size=4k tmpfs ${at(path)}`),
-    `mkdir ${at('/.old')}`,
+    ...hide(options).flatMap(({ path, above }) => [
+      // a mount point cannot be renamed: a step that could move a folder above the hidden one would show it to the next
+      ...above.map((folder) => `mount -n --rbind ${at(folder)} ${at(folder)}`),
+      `mount -n -t tmpfs -o ro,mode=555,size=4k tmpfs ${at(path)}`,
+    ]),
+    `mkdir ${at(OLD)}`,
     `cd ${quote(mountpoint)}`,
-    'pivot_root . .old',
+    `pivot_root . ${OLD}`,
     'cd /',
-    'umount -n -l /.old',
-    'rmdir /.old',
+    `umount -n -l /${OLD}`,
+    `rmdir /${OLD}`,
     'mount -n -o remount,bind,ro /',
   ];
   return lines.join('\n');
@@ -121,23 +141,52 @@ function devices(at: (path: string) => string): string[] {
   ];
 }
 
+/**
+ * First to a place of our own, where it is looked at: a step may put another folder, or a link, where the directory was.
+ * Then from there to its mountPath, which may lie in a workspace too.
+ */
+function mountWorkspace({ name, directory, mountPath, readOnly: only, device, inode }: WorkspaceFolder, { mountpoint, mounts }: RootOptions): string[] {
+  assertMountPath(name, mountPath);
+  const staged = quote(join(mountpoint, STAGING, name));
+  return [
+    `mkdir ${staged}`,
+    `mount -n --bind ${only ? `-o ${readOnly(flagsOf(directory, mounts))} ` : ''}${quote(directory)} ${staged}`,
+    `[ "$(stat -c %d:%i ${staged})" = ${device}:${inode} ] || { echo ${quote(`workspace ${name}: ${directory} is not the directory that it was when the task began`)} >&2; exit 1; }`,
+    `enter ${[mountpoint, ...mountPath.split('/').filter(Boolean)].map(quote).join(' ')}`,
+    // -c: the place itself, not its path
+    `mount -n -c --move ${staged} .`,
+    'cd /',
+    `rmdir ${staged}`,
+  ];
+}
+
 function assertMountPath(workspace: string, path: string): void {
   const top = path.split('/')[1]!;
-  const there = (): boolean => !existsSync(`/${top}`) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  const possible = ['tmp', 'workspace'].includes(top) || (!OWN.includes(top) && there());
+  const there = (): boolean => !existsSync(`/${top}`) || (existsSync(path) && realpathSync(path) === path && lstatSync(path).isDirectory());
+  const possible = ['tmp', 'workspace'].includes(top) || (![...OWN, STAGING, OLD].includes(top) && !SYSTEM.test(top) && there());
   if (!possible) {
     throw new StepsealError('TASK_WORKSPACE_INVALID', `workspace ${workspace} cannot be mounted at its mountPath`, {
-      expected: 'a directory that exists on this machine, or a path whose first folder does not',
+      expected: 'a directory of this machine that holds no programs or libraries, by its real path, or a path whose first folder does not exist',
       found: path,
     });
   }
 }
 
-/** Paths in the new root at which a hidden folder would be seen. */
-function hide({ hidden, mounts, folders }: RootOptions): string[] {
+interface HiddenPlace {
+  readonly path: string;
+  /** folders of a workspace on the way to it */
+  readonly above: readonly string[];
+}
+
+/** Places in the new root at which a hidden folder would be seen. */
+function hide({ hidden, mounts, folders }: RootOptions): HiddenPlace[] {
   const seen = hidden.flatMap((folder) => aliases(mounts, folder).filter((path) => existsSync(path)));
   const machine = seen.filter((path) => !['dev', 'proc', 'run', 'tmp'].includes(path.split('/')[1]!) && !isBelow(path, '/var/tmp'));
-  const inside = (directory: string): string[] => seen.filter((path) => isBelow(path, directory)).map((path) => below(path, directory));
-  const workspaces = folders.workspaces.flatMap(({ directory, mountPath }) => inside(directory).map((path) => join(mountPath, path)));
-  return [...new Set([...machine, ...workspaces])];
+  const workspaces = folders.workspaces.flatMap(({ directory, mountPath }) =>
+    seen.filter((path) => isBelow(path, directory)).map((path): HiddenPlace => {
+      const parts = below(path, directory).split('/');
+      return { path: join(mountPath, ...parts), above: parts.slice(1).map((_, index) => join(mountPath, ...parts.slice(0, index + 1))) };
+    }));
+  const places = [...machine.map((path): HiddenPlace => ({ path, above: [] })), ...workspaces];
+  return places.filter(({ path }, index) => places.findIndex((other) => other.path === path) === index);
 }

@@ -80,6 +80,8 @@ export async function runStep(task: TaskContext, step: StepSpec): Promise<Finish
     options.onEvent({ kind: 'step-sealed', ...name, sealed });
     for (const artifact of sealed.artifacts) await place(task, name, artifact, child.pid);
     await child.close();
+    // the last step too: what stands in the place of the state would be taken for it by the next start
+    assertUnmoved(run.hidden);
     const outcome = exitCode === 0 && reason === '' ? 'succeeded' : 'failed';
     options.onEvent({ kind: 'step-ended', ...name, outcome, exitCode, reason, ms: finished - started, leftovers });
     const view = { name: step.name, outcome, attempt: attemptId, attemptNumber: ATTEMPT, rendered: toHex(sha256(renderedJson)), exitCode, started, finished } as const;

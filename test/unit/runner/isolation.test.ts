@@ -96,18 +96,6 @@ cat /workspace/src/file; echo`,
     expect(output).toEqual(['seen']);
   });
 
-  it('that moves such a folder away ends the run', async () => {
-    const directory = mkdtempSync(join(bed.folder, 'ws-'));
-    const state = join(directory, 'sub', '.state');
-    mkdirSync(state, { recursive: true });
-    const run = bed.run({
-      workspaces: { src: directory },
-      options: { hide: [state] },
-      yaml: `${script('mv /workspace/src/sub /workspace/src/moved', '  workspaces: [{ name: src }]')}    - { name: next, script: echo no }\n`,
-    });
-    await expect(run).rejects.toMatchObject({ code: 'RUNNER_STATE_MOVED' });
-  });
-
   it('has /tmp of its own and no results of other steps to write to', async () => {
     const mark = `stepseal-${process.pid}`;
     const { output } = await bed.run({
@@ -163,6 +151,18 @@ describe('where steps have no mounts of their own', () => {
   it.each(refused)('%s is refused before anything runs', async (_, yaml) => {
     await expect(bed.run({ yaml })).rejects.toMatchObject({ code: 'TASK_PATH_UNISOLATED' });
     expect(bed.created).toEqual([]);
+  });
+
+  it('a step that moves a hidden folder away ends the run, also the last one', async () => {
+    const directory = mkdtempSync(join(bed.folder, 'ws-'));
+    const state = join(directory, 'sub', '.state');
+    mkdirSync(state, { recursive: true });
+    const run = bed.run({
+      workspaces: { src: directory },
+      options: { hide: [state] },
+      yaml: script('mv $(workspaces.src.path)/sub $(workspaces.src.path)/moved; mkdir -p $(workspaces.src.path)/sub/.state', '  workspaces: [{ name: src }]'),
+    });
+    await expect(run).rejects.toMatchObject({ code: 'RUNNER_STATE_MOVED' });
   });
 
   it('a path that only looks like one is not', async () => {
