@@ -16,6 +16,7 @@ export const TABLE: readonly Entry[] = [
   { name: 'inspect', summary: 'say in words what a bundle, certificate, JWT, checkpoint or trusted root is', load: () => import('./inspect.ts') },
   { name: 'agent', summary: 'give the programs of this machine their identities', load: () => import('./agent.ts') },
   { name: 'status', summary: 'what a running server says about itself', load: () => import('./status.ts') },
+  { name: 'check-log', summary: 'read every byte of the logs of a stopped server and check it', load: () => import('./check-log.ts') },
   { name: 'join-token', summary: 'make a one-time token for a new agent', load: () => import('./join-token.ts') },
   { name: 'completion', summary: 'print the completion script of a shell', load: () => import('./completion.ts') },
 ];
