@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
@@ -88,21 +89,45 @@ async function launch(command: StepCommand, isolated: boolean): Promise<{ child:
   const fifos = await openFifos([join(command.folder, 'stdout'), join(command.folder, 'stderr')]);
   const splitters = (['stdout', 'stderr'] as const).map((stream) => lineSplitter((line) => command.onLine(stream, line)));
   splitters.forEach((lines, i) => fifos[i]!.reader.on('data', (bytes: Buffer) => lines.push(bytes)).on('end', lines.end).on('error', lines.end));
+  const nothing = openSync('/dev/null', 'r');
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...arguments_(command, isolated)], {
     // what unshare and mount have to say is not the step's
-    stdio: ['ignore', fifos[0]!.writeFd, 'pipe', 'pipe', 'pipe', fifos[1]!.writeFd],
+    stdio: ['ignore', fifos[0]!.writeFd, 'pipe', 'pipe', 'pipe', fifos[1]!.writeFd, ...covered(6, nothing)],
     env: { PATH: UTILITIES },
     cwd: '/',
     // a session of its own: the terminal's Ctrl-C is the runner's to pass on
     detached: true,
   });
   closeWriters(fifos);
+  closeSync(nothing);
   let said = '';
   child.stderr!.on('data', (bytes: Buffer) => (said = (said + bytes.toString('utf8')).slice(-MAX_SAID)));
   // spawn errors come with 'close' too
   child.on('error', (error) => (said += error.message));
   const silent = Promise.all(fifos.map(({ reader }) => new Promise((resolve) => reader.once('close', resolve))));
   return { child, said: () => said, silent, flush: () => splitters.forEach((lines) => lines.end()) };
+}
+
+/**
+ * For spawn's stdio from `first` on: /dev/null in the place of each descriptor that whoever started this program left
+ * open. exec(2) would hand them on, and a folder among them leads out of the step's root.
+ */
+function covered(first: number, nothing: number): (number | 'ignore')[] {
+  const kept = readdirSync('/proc/self/fd').map(Number).filter((fd) => fd >= first && survivesExec(fd));
+  return Array.from({ length: Math.max(first - 1, ...kept) - first + 1 }, (_, index) => (kept.includes(first + index) ? nothing : 'ignore'));
+}
+
+const O_CLOEXEC = 0o2000000;
+
+function survivesExec(fd: number): boolean {
+  try {
+    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
+    return (Number.parseInt(flags ?? '0', 8) & O_CLOEXEC) === 0;
+  } catch (error) {
+    // closed since it was listed
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 function arguments_(command: StepCommand, isolated: boolean): string[] {

@@ -126,7 +126,9 @@ function flagsOf(path: string, mounts: readonly Mount[]): string {
 function processes(at: (path: string) => string): string[] {
   const kept = PROC_READ_ONLY.filter((name) => existsSync(`/proc/${name}`));
   const proc = `mount -n -t proc -o nosuid,nodev,noexec proc ${at('/proc')}`;
-  return [proc, ...kept.map((name) => `mount -n --bind -o ro,nosuid,nodev,noexec ${at(`/proc/${name}`)} ${at(`/proc/${name}`)}`)];
+  // with a namespace of its own a step may mount the cgroup that it shares with server and agent: to root it is writable
+  const limit = at('/proc/sys/user/max_cgroup_namespaces');
+  return [proc, `[ ! -e ${limit} ] || echo 0 > ${limit}`, ...kept.map((name) => `mount -n --bind -o ro,nosuid,nodev,noexec ${at(`/proc/${name}`)} ${at(`/proc/${name}`)}`)];
 }
 
 /** The machine's root may open any device file by permission alone: a disk has the hidden folders in it. */

@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { probeIsolation } from '../../../src/runner/isolation.ts';
@@ -18,6 +19,24 @@ function plant(directory: string, names: readonly string[], secret: string, proo
     chmodSync(join(directory, name), 0o755);
   }
 }
+
+/** System calls: mount(8) and umount(8) refuse whoever is not root by name, and root itself may not be mapped there. */
+const NUMBERS = process.arch === 'x64' ? { mount: 165, umount: 166, unshare: 272 } : { mount: 40, umount: 39, unshare: 97 };
+const LOCKED = `my ($workspace, $state) = @ARGV;
+my ($mnt, $none, $proc) = ("/mnt", "", "/proc/sys");
+sub did { my $number = shift; syscall($number, @_) == 0 ? 1 : 0 }
+sub attach { my ($from, $flags) = @_; did(${NUMBERS.mount}, $from, $mnt, $none, $flags, 0) }
+my $namespace = did(${NUMBERS.unshare}, 0x10020000);
+my $umount = did(${NUMBERS.umount}, $state, 2);
+my $sys = did(${NUMBERS.umount}, $proc, 2);
+my $one = attach($workspace, 4096);
+my $move = attach($state, 8192);
+my $all = attach($workspace, 4096 | 16384);
+my $below = "/mnt/.state";
+my $inside = did(${NUMBERS.umount}, $below, 2);
+my $key = -e "$state/key" || -e "/mnt/.state/key" ? 1 : 0;
+print "namespace $namespace, umount $umount, proc $sys, bind $one, move $move, rbind $all, umount below it $inside, key $key\\n";
+`;
 
 describe.runIf(probed.isolated)('an isolated step that plays with its workspaces', () => {
   let bed: RunBed;
@@ -73,6 +92,26 @@ for path in a a/b a/b/.state; do mv $path moved 2>/dev/null && echo moved $path;
 touch a/x a/b/x && echo written`),
     });
     expect(output).toEqual(['written']);
+  });
+
+  it('has every mount locked in namespaces that it makes itself, and may mount no cgroup there', async () => {
+    const state = join(fresh(), '.state');
+    mkdirSync(state);
+    writeFileSync(join(state, 'key'), 'secret');
+    writeFileSync(join(directory, 'locked.pl'), LOCKED);
+    const { output } = await bed.run({
+      workspaces: { src: directory },
+      options: { hide: [join(bed.folder, 'state'), state] },
+      yaml: task('[{ name: src }]', 'perl /workspace/src/locked.pl /workspace/src /workspace/src/.state; unshare -U -C true 2>/dev/null || echo no cgroup namespace'),
+    });
+    expect(output).toEqual(['namespace 1, umount 0, proc 0, bind 0, move 0, rbind 1, umount below it 0, key 0', 'no cgroup namespace']);
+  });
+
+  it('inherits no descriptor of whoever started the runner', async () => {
+    // Node closes the first ones itself
+    const stdio = ['ignore', 'pipe', 'inherit', ...Array<'ignore'>(57).fill('ignore'), openSync(bed.folder, 'r')] as const;
+    const child = spawnSync(process.execPath, [join(import.meta.dirname, '../../fakes/stepAlone.ts')], { stdio: [...stdio], encoding: 'utf8' });
+    expect([...new Set(child.stdout.trim().split('\n'))]).toEqual(['/dev/null']);
   });
 
   it('makes the runner create no folder outside a workspace by a link in a subPath', async () => {
