@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { MAX_GROUPS = 1024, PATH_LIMIT = 4096, BENEATH = 1, NO_SYMLINKS = 2, NO_XDEV = 4, FOLDER = 8 };
+enum { MAX_GROUPS = 1024, PATH_LIMIT = 4096, BENEATH = 1, NO_SYMLINKS = 2, NO_XDEV = 4, FOLDER = 8, OVERRIDE = 16 };
 
 typedef struct {
   napi_async_work work;
@@ -31,6 +32,18 @@ typedef struct {
 // The raw system call: glibc's setgroups would change every thread of the process.
 static long set_groups(size_t count, const gid_t *groups) {
   return syscall(SYS_setgroups, count, groups);
+}
+
+enum { CAP_WORDS = _LINUX_CAPABILITY_U32S_3 };
+
+static bool get_capabilities(struct __user_cap_data_struct caps[CAP_WORDS]) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  return syscall(SYS_capget, &header, caps) == 0;
+}
+
+static bool set_capabilities(const struct __user_cap_data_struct caps[CAP_WORDS]) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  return syscall(SYS_capset, &header, caps) == 0;
 }
 
 static int resolve(const Open *open) {
@@ -70,6 +83,26 @@ static void open_regular(Open *open) {
   close(path);
 }
 
+// Without the capabilities that override permissions, unless the caller has them too: root in a namespace of its own, or
+// in a container, may not read everything that root here may. They are the thread's own: capabilities(7).
+static void open_as_allowed(Open *open) {
+  struct __user_cap_data_struct own[CAP_WORDS], less[CAP_WORDS];
+  if (open->flags & OVERRIDE) {
+    open_regular(open);
+    return;
+  }
+  if (!get_capabilities(own)) {
+    open->error = EACCES;
+    return;
+  }
+  memcpy(less, own, sizeof less);
+  less[0].effective &= ~(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
+  if (set_capabilities(less)) open_regular(open);
+  else open->error = EACCES;
+  // a thread that lost its own must not be used again
+  if (!set_capabilities(own)) abort();
+}
+
 // Runs on a thread of the pool; the file system identity is the thread's own. With another fsuid than root's the
 // kernel drops the capabilities that override permissions, and decides as if the caller had asked: setfsuid(2).
 static void execute(napi_env env, void *data) {
@@ -78,7 +111,7 @@ static void execute(napi_env env, void *data) {
   uid_t uid = geteuid();
   gid_t gid = getegid();
   if (open->uid == uid && (uid != 0 || open->gid == gid)) {
-    open_regular(open);
+    open_as_allowed(open);
     return;
   }
   gid_t own[MAX_GROUPS];
@@ -90,7 +123,7 @@ static void execute(napi_env env, void *data) {
   setfsgid(open->gid);
   setfsuid(open->uid);
   // neither call reports failure: asking with an invalid id answers what is in force
-  if ((uid_t)setfsuid((uid_t)-1) == open->uid && (gid_t)setfsgid((gid_t)-1) == open->gid) open_regular(open);
+  if ((uid_t)setfsuid((uid_t)-1) == open->uid && (gid_t)setfsgid((gid_t)-1) == open->gid) open_as_allowed(open);
   else open->error = EACCES;
   setfsuid(uid);
   setfsgid(gid);

@@ -1,6 +1,6 @@
 import { ARTIFACT_LIMITS, hashFile } from '../attestor/file.ts';
 import type { Peer } from '../attestor/peer.ts';
-import { closeAll, pinProc, procIds } from '../attestor/procfs.ts';
+import { closeAll, pinProc, procRights } from '../attestor/procfs.ts';
 import { StepsealError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import type { Item } from '../rpc/gen/stepseal/seal_pb.js';
@@ -84,7 +84,7 @@ async function contentsOf(peer: Peer, items: readonly Item[]): Promise<Content[]
 }
 
 async function hashed(peer: Peer, rootFd: number | undefined, name: string, path: string): Promise<Content> {
-  const rights = procIds(peer.folder);
+  const rights = procRights(peer.folder);
   peer.assertAlive();
   if (rootFd === undefined || rights === undefined) throw new StepsealError('FILE_FAILED', 'the agent may not look into the caller\'s file system', { found: path });
   const { sha256 } = await hashFile({ rootFd, path, rights, limits: ARTIFACT_LIMITS });

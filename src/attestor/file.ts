@@ -10,6 +10,8 @@ export interface FileRights {
   readonly gid: number;
   /** supplementary */
   readonly groups: readonly number[];
+  /** it may read what permissions forbid, as root may in the agent's own user namespace; default false */
+  readonly overrides?: boolean;
 }
 
 export interface FileLimits {
@@ -79,7 +81,7 @@ async function hashOpened(request: HashRequest, stopped: { readonly value: boole
 export async function openFolder(rootFd: number, path: string, rights: FileRights): Promise<number | undefined> {
   assertPath(path, false);
   try {
-    return await requireNative().openInRoot(rootFd, path, rights.uid, rights.gid, rights.groups, OPEN.folder | OPEN.noSymlinks);
+    return await requireNative().openInRoot(rootFd, path, rights.uid, rights.gid, rights.groups, OPEN.folder | OPEN.noSymlinks | overriding(rights));
   } catch (cause) {
     const error = refusal(path, cause);
     if (error.code === 'FILE_NOT_FOUND') return undefined;
@@ -88,13 +90,15 @@ export async function openFolder(rootFd: number, path: string, rights: FileRight
 }
 
 async function openFile({ rootFd, path, rights, beneath }: HashRequest): Promise<number> {
-  const flags = beneath === true ? OPEN.beneath | OPEN.noSymlinks | OPEN.noXdev : 0;
+  const flags = (beneath === true ? OPEN.beneath | OPEN.noSymlinks | OPEN.noXdev : 0) | overriding(rights);
   try {
     return await requireNative().openInRoot(rootFd, path, rights.uid, rights.gid, rights.groups, flags);
   } catch (cause) {
     throw refusal(path, cause);
   }
 }
+
+const overriding = ({ overrides }: FileRights): number => (overrides === true ? OPEN.override : 0);
 
 async function hashDescriptor(fd: number, { path, limits, keep = 0 }: HashRequest, stopped: { readonly value: boolean }): Promise<HashedFile> {
   const before = await fstatFd(fd, { bigint: true });

@@ -22,6 +22,8 @@ export interface ProcIds {
   readonly groups: readonly number[];
 }
 
+/** CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, capabilities(7) */
+const DAC_CAPABILITIES = 0b110n;
 const GONE = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM']);
 
 export const procFolder = (pid: number): ProcFolder => `/proc/${pid}`;
@@ -40,6 +42,16 @@ export function procIds(folder: ProcFolder): ProcIds | undefined {
   const numbers = (name: string): number[] => (new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(text)?.[1] ?? '').split(/\s+/).filter(Boolean).map(Number);
   const [uid, gid] = [numbers('Uid')[1], numbers('Gid')[1]];
   return uid === undefined || gid === undefined ? undefined : { uid, gid, groups: numbers('Groups') };
+}
+
+/** What the process may read: its ids, and whether it overrides permissions, in this process' user namespace and not in one of its own. */
+export function procRights(folder: ProcFolder): (ProcIds & { readonly overrides: boolean }) | undefined {
+  const ids = procIds(folder);
+  const capabilities = unlessGone(() => /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync(`${folder}/status`, 'latin1'))?.[1]);
+  if (ids === undefined || capabilities === undefined) return undefined;
+  const space = procNamespace(folder, 'user');
+  const overrides = (BigInt(`0x${capabilities}`) & DAC_CAPABILITIES) !== 0n && space !== undefined && space === procNamespace(procFolder(process.pid), 'user');
+  return { ...ids, overrides };
 }
 
 /** `device:inode` of a namespace: two processes are in the same one when these are equal, while somebody holds it open. */

@@ -1,7 +1,7 @@
 import { StepsealError } from '../base/errors.ts';
 import { processName, type ProcessName } from './ancestry.ts';
 import type { FileRights } from './file.ts';
-import { closeAll, heldFolder, openProc, pinProc, procFolder, procIds, procNamespace, procStat } from './procfs.ts';
+import { closeAll, heldFolder, openProc, pinProc, procFolder, procRights, procNamespace, procStat } from './procfs.ts';
 
 /** What is held of a step from its first process on, so that neither its number nor its namespace can become another's. */
 export interface StepHold {
@@ -31,7 +31,7 @@ export function holdStep(pid: number, isolated: boolean): StepHold {
   const pins: (number | undefined)[] = [proc];
   try {
     const pidNamespace = procNamespace(folder, 'pid');
-    const ids = procIds(folder);
+    const ids = procRights(folder);
     const process = processName(pid);
     const rootFd = pinProc(folder, 'root');
     const mount = pinProc(folder, 'ns/mnt');

@@ -27,8 +27,8 @@ export interface NativeAddon {
   setSubreaper(on: boolean): void;
 }
 
-/** Flags of openInRoot, openat2(2): without BENEATH the root is the caller's `/`, and `..` and absolute links stay in it; `folder` gives a descriptor to open files below. */
-export const OPEN = { beneath: 1, noSymlinks: 2, noXdev: 4, folder: 8 } as const;
+/** Flags of openInRoot, openat2(2): without BENEATH the root is the caller's `/`, and `..` and absolute links stay in it; `folder` gives a descriptor to open files below; `override` keeps the capabilities that override permissions. */
+export const OPEN = { beneath: 1, noSymlinks: 2, noXdev: 4, folder: 8, override: 16 } as const;
 
 /** Beside the sources, or beside the released bundle. */
 const FOLDERS = [join(import.meta.dirname, '../../native'), join(import.meta.dirname, 'native')];

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -92,6 +92,7 @@ const seal = (item) => new Promise((resolve, reject) => {
   writeFileSync('sealed', 'first');
   const digest = (text) => createHash('sha256').update(text).digest('hex');
   const say = async (name, item) => console.log(name, await seal(item));
+  await say('theirs', { path: '$(workspaces.source.path)/theirs' });
   for (const name of ['file', 'folder', 'fifo', 'loop', 'sparse', 'none']) await say(name, { path: here + '/' + name });
   console.log('link', (await seal({ path: here + '/link' })) === digest('content') ? 'is what it leads to' : 'is something else');
   await say('dotdot', { path: here + '/folder/../file' });
@@ -114,13 +115,18 @@ describe('a step that does what it should not', () => {
   test('is refused file by file, its background process is killed, what it changed after the seal is found', async () => {
     // a number that no other process of this machine sleeps for
     const seconds = `${100_000 + process.pid}.5`;
+    mkdirSync(bed.path('source'));
+    const theirs = bed.file('source/theirs', 'secret');
+    // root's step has no right to read it, though the agent has
+    if (process.getuid!() === 0) chownSync(theirs, 4711, 4711);
+    chmodSync(theirs, process.getuid!() === 0 ? 0o600 : 0);
     const script = HOSTILE.split('\n').map((line) => `      ${line}`).join('\n');
-    const { code, out, err } = await bed.start([bed.file('hostile.yaml', task('hostile', `params: [{name: seconds}]\nsteps:\n  - name: s\n    image: x\n    script: |\n${script}`)), '--param', `seconds="${seconds}"`]);
+    const { code, out, err } = await bed.start([bed.file('hostile.yaml', task('hostile', `params: [{name: seconds}]\nworkspaces: [{name: source}]\nsteps:\n  - name: s\n    image: x\n    script: |\n${script}`)), '--param', `seconds="${seconds}"`, '--workspace', 'source=source']);
     expect(`${code} ${err}`).toBe('1 ');
     const said = new Map([...out.matchAll(/│ (\w+) (.+)/g)].map(([, name, what]) => [name, what]));
     expect(Object.fromEntries(said)).toEqual({
       file: expect.stringMatching(/^[0-9a-f]{64}$/), folder: 'FILE_NOT_REGULAR', fifo: 'FILE_NOT_REGULAR', loop: 'FILE_NOT_REGULAR', sparse: 'FILE_TOO_LARGE', none: 'FILE_NOT_FOUND',
-      link: 'is what it leads to', dotdot: 'FILE_OUTSIDE_ROOT', relative: 'FILE_PATH_INVALID', device: 'FILE_NOT_REGULAR', reserved: 'PREDICATE_RESERVED',
+      link: 'is what it leads to', dotdot: 'FILE_OUTSIDE_ROOT', relative: 'FILE_PATH_INVALID', device: 'FILE_NOT_REGULAR', reserved: 'PREDICATE_RESERVED', theirs: 'FILE_UNREADABLE',
       written: 'FILE_CHANGED', sealed: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
     expect(out).toContain('problem   ARTIFACT_CHANGED: ');
@@ -175,7 +181,7 @@ describe('a start on a state folder that is there', () => {
     const { code, out } = await bed.start([OK, '--keep']);
     expect(code).toBe(0);
     const [, ...pids] = /`kill (\d+) (\d+)` stops them/.exec(out)!;
-    expect(bed.processes(bed.state).map((line) => line.split(' ')[0]).toSorted()).toEqual(pids.toSorted());
+    expect(new Set(bed.processes(bed.state).map((line) => line.split(' ')[0]))).toEqual(new Set(pids));
     const user = userName(process.getuid!());
     const token = await bed.run(['token', '--audience', 'sigstore', '--socket', bed.path('s/agent/seal.sock')]);
     // a uid without a name has no identity

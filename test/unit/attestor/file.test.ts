@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync, chmodSync, chownSync, appendFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,6 +118,23 @@ describe('a file that a caller names', () => {
     const allowed = Array.from({ length: 16 }, () => hashFile(at('/root')).then(({ size }) => size));
     expect(new Set(await Promise.all(denied))).toEqual(new Set(['FILE_UNREADABLE']));
     expect(new Set(await Promise.all(allowed))).toEqual(new Set([4]));
+  });
+
+  it.skipIf(!root)('of another user is read for root only where that root may override permissions, as one in a namespace of its own may not', async () => {
+    put('theirs', 'theirs');
+    mkdirSync(join(folder, 'closed'));
+    put('closed/own', 'own');
+    for (const name of ['theirs', 'closed']) {
+      chownSync(join(folder, name), 4711, 4711);
+      chmodSync(join(folder, name), 0o700);
+    }
+    const caller: FileRights = { uid: 0, gid: 0, groups: [] };
+    for (const path of ['/theirs', '/closed/own']) {
+      await refused(at(path, { rights: caller }), 'FILE_UNREADABLE');
+      expect((await hashFile(at(path, { rights: { ...caller, overrides: true } }))).size).toBeGreaterThan(0);
+    }
+    // the threads have their own capabilities back
+    expect(new Set(await Promise.all(Array.from({ length: 16 }, () => readFile(join(folder, 'closed/own'), 'utf8'))))).toEqual(new Set(['own']));
   });
 
   it('leaves no descriptor open', async () => {
