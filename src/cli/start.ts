@@ -43,7 +43,7 @@ export const command = defineCommand({
     out: { value: 'DIR', default: 'stepseal-out', text: 'where the results go' },
     state: { value: 'DIR', default: '.stepseal', text: "server's and agent's folders; made at the first start, found at the next" },
     keep: { type: 'boolean', text: 'leave server and agent running' },
-    'trust-domain': { value: 'NAME', default: DEFAULT_TRUST_DOMAIN, text: 'fixed at the first start' },
+    'trust-domain': { value: 'NAME', text: `fixed at the first start (default ${DEFAULT_TRUST_DOMAIN})` },
     'http-port': { type: 'integer', value: 'PORT', default: DEFAULT_HTTP_PORT, text: "the server's public port" },
     'grpc-port': { type: 'integer', value: 'PORT', default: DEFAULT_GRPC_PORT, text: "the server's port for agents; 0 for any free one" },
   },

@@ -9,7 +9,8 @@ import { type Part, startPart } from './startPart.ts';
 export interface PartsOptions {
   /** absolute */
   readonly state: string;
-  readonly trustDomain: string;
+  /** undefined: what the state is of, or the default */
+  readonly trustDomain: string | undefined;
   readonly httpPort: number;
   readonly grpcPort: number;
   readonly keep: boolean;
@@ -44,7 +45,7 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
     const serverFolder = join(state, 'server');
     const server = await startPart({
       args: [
-        'server', '--json', '--data', serverFolder, '--trust-domain', options.trustDomain,
+        'server', '--json', '--data', serverFolder, ...(options.trustDomain === undefined ? [] : ['--trust-domain', options.trustDomain]),
         '--http-port', String(options.httpPort), '--grpc-port', String(options.grpcPort), ...(keep ? [] : ['--until-stdin-ends']),
       ],
       env, log: join(state, 'server.log'), channel: false, bound: !keep,
@@ -60,7 +61,7 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
     writeFileSync(bundleFile, bundle, { mode: 0o600 });
     const agent = await startPart({
       args: [
-        'agent', '--json', '--data', agentFolder, '--server', text('grpcAddress'), '--trust-domain', options.trustDomain,
+        'agent', '--json', '--data', agentFolder, '--server', text('grpcAddress'), '--trust-domain', text('trustDomain'),
         '--trust-bundle', bundleFile, '--runner-fd', '3', ...(keep ? [] : ['--until-stdin-ends']),
       ],
       env: { ...env, STEPSEAL_JOIN_TOKEN: token }, log: join(state, 'agent.log'), channel: true, bound: !keep,
