@@ -3,6 +3,7 @@ import { outcomeOf } from '../base/outcome.ts';
 import { parseCommandArgs } from './args.ts';
 import type { Io } from './command.ts';
 import { nearest } from './nearest.ts';
+import { printable } from './printable.ts';
 import { TABLE } from './table.ts';
 
 /** One call of the program, arguments without node and script. Resolves to the exit code; never rejects. */
@@ -12,7 +13,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   } catch (thrown) {
     const error = asStepsealError(thrown, 'INTERNAL', 'a fault in Stepseal');
     if (args.includes('--json')) io.out(`${JSON.stringify({ error: errorJson(error) })}\n`);
-    else io.err(`stepseal: ${describeError(error)}\n`);
+    else io.err(`stepseal: ${describeError(error).split('\n').map(printable).join('\n')}\n`);
     // the trace of a foreign error is what a report needs
     if (error.code === 'INTERNAL' && error.cause instanceof Error) io.err(`${error.cause.stack ?? error.cause.message}\n`);
     return outcomeOf(error.kind).exit;

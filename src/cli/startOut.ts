@@ -1,5 +1,5 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { StepsealError } from '../base/errors.ts';
 
 /** One file of evidence in the output folder. */
@@ -35,9 +35,12 @@ export interface OutFolder {
 
 const SUMMARY = 'summary.json';
 const STAGED = 'out-';
+/** Of 255 bytes, what `.sigstore.json` and a number leave. */
+const MAX_NAME = 200;
 
-/** What an earlier run left at `folder` is replaced at the end. Throws OUT_FOLDER_TAKEN where something else is there. */
+/** What an earlier run left at `folder` is replaced at the end. Throws OUT_FOLDER_TAKEN where something else is there, or at the end is. */
 export function openOutFolder(folder: string, state: string): OutFolder {
+  const before = placeOf(folder);
   if (existsSync(folder) && !existsSync(join(folder, SUMMARY))) {
     throw new StepsealError('OUT_FOLDER_TAKEN', `${folder} exists and was not written by Stepseal`, { expected: `an empty place, or a folder with a ${SUMMARY} of ours` });
   }
@@ -46,7 +49,7 @@ export function openOutFolder(folder: string, state: string): OutFolder {
   const staged = mkdtempSync(join(state, STAGED));
   const taken = new Set<string>();
   const free = (wanted: string): string => {
-    const safe = basename(wanted).replace(/[^A-Za-z0-9._+@-]/g, '_').replace(/^\.+/, '_') || 'artifact';
+    const safe = basename(wanted).replace(/[^A-Za-z0-9._+@-]/g, '_').replace(/^\.+/, '_').slice(0, MAX_NAME) || 'artifact';
     let name = safe;
     for (let n = 2; taken.has(name); n++) name = `${n}-${safe}`;
     taken.add(name);
@@ -64,9 +67,21 @@ export function openOutFolder(folder: string, state: string): OutFolder {
       const stale = readdirSync(state).filter((name) => name.startsWith(STAGED) && join(state, name) !== staged);
       for (const name of stale) rmSync(join(state, name), { recursive: true });
     },
-    publish: () => publish(staged, folder),
+    publish() {
+      const now = placeOf(folder);
+      // where a workspace holds the place, a step could have its removal lead elsewhere
+      if (now !== before) throw new StepsealError('OUT_FOLDER_TAKEN', `${folder} is not the place that it was when the run began; nothing is written there`, { expected: before, found: now });
+      publish(staged, folder);
+    },
     discard: () => rmSync(staged, { recursive: true, force: true }),
   };
+}
+
+/** Device and inode of a folder and of the one that holds it. */
+function placeOf(folder: string): string {
+  const [parent, own] = [dirname(folder), folder].map((path) => lstatSync(path, { throwIfNoEntry: false }));
+  const text = (about: typeof own): string => (about === undefined ? 'nothing' : `${about.dev}:${about.ino}`);
+  return `${text(own)} in ${text(parent)}`;
 }
 
 /** The folder appears whole, also where it is on another file system than the state. */

@@ -1,4 +1,5 @@
 import type { RunEvent, SealedArtifact, StepName } from '../runner/events.ts';
+import { printable, printableLine } from './printable.ts';
 import { styles } from './style.ts';
 
 /** Prints a run as it happens: for each step who it is, what was attested, what it said, what was sealed. */
@@ -17,7 +18,7 @@ export function runPrinter(out: (text: string) => void, colour: boolean): (event
         out(`\n${bold(plan.kind === 'PipelineRun' ? `Pipeline ${plan.pipeline}` : `Task ${plan.taskRuns[0]!.task}`)}\n`);
         out(isolation.isolated
           ? dim('  each step in its own user, pid and mount namespace\n')
-          : yellow(`  not isolated (builder local-unisolated): ${isolation.reason}\n`));
+          : yellow(`  not isolated (builder local-unisolated): ${printable(isolation.reason)}\n`));
         if (notes.length > 0) out(dim(`  noted, without effect here: ${noted(notes)}\n`));
         return;
       }
@@ -30,14 +31,15 @@ export function runPrinter(out: (text: string) => void, colour: boolean): (event
         event.attested.forEach((line, index) => row(index === 0 ? 'attested' : '', line));
         return;
       case 'output':
-        out(`    ${dim('│')} ${event.line}\n`);
+        // what redraws itself comes as one line after the other
+        for (const piece of event.line.split('\r')) out(`    ${dim('│')} ${printableLine(piece)}\n`);
         return;
       case 'step-sealed': {
         const { artifacts, elapsedUs, problems } = event.sealed;
         const what = [...(artifacts.length > 0 ? [`${artifacts.length} artifact${artifacts.length === 1 ? '' : 's'}`] : []), 'claim', 'node evidence'];
         row('sealed', `${what.join(', ')} in ${bold(ms(Number(elapsedUs)))}`);
         for (const artifact of artifacts) row('', artifactLine(artifact));
-        for (const { code, message } of problems) row(red('problem'), red(`${code}: ${message}`));
+        for (const { code, message } of problems) row(red('problem'), red(printable(`${code}: ${message}`)));
         return;
       }
       case 'step-ended': {
@@ -47,7 +49,7 @@ export function runPrinter(out: (text: string) => void, colour: boolean): (event
         return;
       }
       case 'step-skipped':
-        out(`\n  ${mark.skipped} ${bold(name(event))} ${dim(`skipped: ${event.reason}`)}\n`);
+        out(`\n  ${mark.skipped} ${bold(name(event))} ${dim(`skipped: ${printable(event.reason)}`)}\n`);
         return;
       case 'task-started':
         if (event.pipelineTask !== '') out(`\n  ${bold(`task ${event.pipelineTask}`)}\n`);
@@ -67,7 +69,7 @@ function noted(notes: readonly { readonly path: string }[]): string {
 }
 
 function artifactLine({ name, sha256, path }: SealedArtifact): string {
-  return `${name}  sha256:${sha256}${path === '' ? '  (by digest, no file behind it)' : ''}`;
+  return `${printable(name)}  sha256:${sha256}${path === '' ? '  (by digest, no file behind it)' : ''}`;
 }
 
 /** What provenance says, in a few lines. */
@@ -80,7 +82,7 @@ export function provenanceLines(statement: { readonly subject: readonly { readon
     `\n${bold('Provenance')} ${dim(`signed by the control plane in ${facts.ms.toFixed(1)} ms`)}\n`,
     row('builder', facts.builderId),
     row('run', facts.invocationId),
-    ...statement.subject.map((subject, index) => row(index === 0 ? 'subjects' : '', `${subject.name ?? ''}  sha256:${subject.digest['sha256'] ?? ''}`)),
+    ...statement.subject.map((subject, index) => row(index === 0 ? 'subjects' : '', `${printable(subject.name ?? '')}  sha256:${subject.digest['sha256'] ?? ''}`)),
     ...facts.dependencies.map((digest, index) => row(index === 0 ? 'made from' : '', Object.entries(digest).map(([algorithm, hex]) => `${algorithm}:${hex}`).join(' '))),
     row('lists', `${facts.byproducts} step claims, node evidences and results, each by digest`),
   ].join('');
