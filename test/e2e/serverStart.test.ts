@@ -1,6 +1,6 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -136,6 +136,26 @@ describe('the second start', () => {
     for (const name of readdirSync(data)) if (name.startsWith('stepseal.db')) rmSync(join(data, name));
     expect(await refusal(data, join(data, 'stepseal.db'))).toBe('STORE_MISSING');
     expect(await refusal(data, join(data, 'stepseal.db'))).toBe('STORE_MISSING');
+  });
+
+  test('refuses a log that is one byte short, names its file, and starts again with that byte', async () => {
+    const data = newFolder();
+    const first = await testServer(data);
+    await first.adminSeal.seal({ items: [{ name: 'a', what: { case: 'sha256', value: '0'.repeat(64) } }] });
+    await first.stop();
+    for (const log of ['tlog', 'ct']) {
+      const folder = join(data, 'logs', log, 'staging');
+      const file = join(folder, readdirSync(folder)[0]!);
+      const whole = readFileSync(file);
+      truncateSync(file, whole.length - 1);
+      expect(await refusal(data, file)).toBe('LOG_CORRUPT');
+      // it changed nothing: the next one finds the same
+      expect(await refusal(data, file)).toBe('LOG_CORRUPT');
+      writeFileSync(file, whole);
+    }
+    const again = await testServer(data);
+    expect(await again.admin.getStatus({})).toMatchObject({ logSize: 1n, ctSize: 1n });
+    await again.stop();
   });
 
   test('refuses all the keys missing at once', async () => {

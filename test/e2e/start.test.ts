@@ -190,3 +190,25 @@ describe('several documents', () => {
     expect(said).toContain('No artifacts the run left none; its provenance is');
   });
 });
+
+describe('another trust domain', () => {
+  test('is made by the first start that asks for it, and what it signed holds nowhere else', async () => {
+    const file = bed.file('digest.yaml', TASK.replace(/steps:[^]*/, `steps:
+    - name: make
+      image: x
+      script: |
+        printf '{"uri":"pkg:oci/image","digest":"sha256:${sha256('image')}"}' > $(results.made-ARTIFACT_OUTPUTS.path)
+`));
+    const workspaces = ['--workspace', 'source=in', '--workspace', 'target=to'];
+    const { code, out: said, err } = await bed.start([file, ...workspaces, '--trust-domain', 'build.example.com', '--state', bed.path('t'), '--out', 'other']);
+    expect(`${code} ${err}`).toBe('0 ');
+    expect(said).toContain('created trust domain build.example.com');
+    expect(said).toContain(`(by digest, no file behind it)`);
+    const summary = summaryOf(readFileSync(bed.path('other/summary.json')));
+    expect(summary).toMatchObject({ issuer: 'https://build.example.com', artifacts: [{ name: 'image', sha256: sha256('image'), bundle: { identity: 'spiffe://build.example.com/ns/local/task/pack/step/make' } }] });
+    const verify = (root: string, ...how: string[]) => bed.run(['verify', `sha256:${sha256('image')}`, '--bundle', 'other', '--trusted-root', root, ...how]);
+    expect(await verify('other/trusted_root.json', '--identity', 'spiffe://build.example.com/ns/local/task/pack/step/make')).toMatchObject({ code: 0 });
+    expect(await verify('out/trusted_root.json', '--any-identity')).toMatchObject({ code: 1, out: expect.stringContaining('TSA_UNTRUSTED') });
+    expect(await verify('other/trusted_root.json', '--identity', 'spiffe://example.org/ns/local/task/pack/step/make')).toMatchObject({ code: 1, out: expect.stringContaining('IDENTITY_MISMATCH') });
+  });
+});

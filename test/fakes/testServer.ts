@@ -80,9 +80,8 @@ export function serverFolder(): { readonly path: string; readonly remove: () => 
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** The real server in this process, on free ports and real sockets, with a clock that can be moved. `stop` closes clients too. */
-export async function testServer(data: string, over: Partial<ServerOptions> = {}): Promise<TestServer> {
-  let ahead = 0;
+/** The real server in this process, on free ports and real sockets, with a clock that can be moved (`ahead`: where it begins, in ms from this machine's). `stop` closes clients too. */
+export async function testServer(data: string, over: Partial<ServerOptions> = {}, ahead = 0): Promise<TestServer> {
   const clock = { now: () => Date.now() + ahead, move: (by: number) => void (ahead += by) };
   const logged: string[] = [];
   const keep = (fields: object, message: string): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
