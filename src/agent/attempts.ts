@@ -14,6 +14,8 @@ export interface Attempt {
   /** declared results of the Task and of the step: name → type */
   readonly results: ReadonlyMap<string, ResultType>;
   readonly stepResults: ReadonlyMap<string, ResultType>;
+  /** items that the step asked to have sealed */
+  asked: number;
   /** what the step itself had sealed */
   readonly seals: EarlierSeal[];
   /** files among it: path as the step sees it → SHA-256, hex */

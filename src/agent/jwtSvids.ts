@@ -22,12 +22,19 @@ export interface JwtSvids {
   drop(key: string): void;
 }
 
+/** What is kept is kept by its audience, and every token carries it. */
+const MAX_AUDIENCES = 16;
+const MAX_AUDIENCE_BYTES = 4096;
+
 export function createJwtSvids(ports: Omit<SvidPorts, 'trust'>): JwtSvids {
   const leases = createLeases<CallerJwts>(ports);
   return {
     of(caller, audience, spiffeId) {
       if (audience.length === 0 || audience.includes('')) {
         throw new StepsealError('WORKLOAD_REQUEST', 'the audience must be specified', { expected: 'at least one, none empty' });
+      }
+      if (audience.length > MAX_AUDIENCES || Buffer.byteLength(audience.join('')) > MAX_AUDIENCE_BYTES) {
+        throw new StepsealError('WORKLOAD_REQUEST', 'too many audiences', { expected: `at most ${MAX_AUDIENCES}, of ${MAX_AUDIENCE_BYTES} bytes together`, found: `${audience.length}` });
       }
       if (spiffeId !== '') parseSpiffeId(spiffeId);
       return leases.get(JSON.stringify([caller.key, spiffeId, ...audience]), () => issue(caller, audience, spiffeId, ports));

@@ -1,4 +1,4 @@
-import { ARTIFACT_LIMITS, hashFile } from '../attestor/file.ts';
+import { ARTIFACT_LIMITS, type FileLimits, hashFile } from '../attestor/file.ts';
 import { isStepsealError, StepsealError } from '../base/errors.ts';
 import { toHex } from '../base/hex.ts';
 import type { ClaimedArtifact, NamedDigest } from '../provenance/claim.ts';
@@ -19,6 +19,8 @@ export interface ObservedArtifacts {
 
 const FILE_LIMITS = { bytes: 4 * 1024 * 1024, ms: 10_000 };
 const MAX_ARTIFACTS = 2000;
+/** for all files of a step together: a step may declare one large sparse file two thousand times */
+const END_MS = 10 * 60_000;
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /**
@@ -27,7 +29,9 @@ const SHA256 = /^[0-9a-f]{64}$/;
  * sealed must be as they were, else ARTIFACT_CHANGED. Inputs without SHA-256 (a git commit) are not listed.
  */
 export async function observeArtifacts(attempt: Attempt, results: readonly ObservedResult[], memory: TaskRunMemory, problems: Problems): Promise<ObservedArtifacts> {
-  await checkSealedFiles(attempt, problems);
+  const until = performance.now() + END_MS;
+  const limits = (): FileLimits => ({ ...ARTIFACT_LIMITS, ms: Math.max(1, until - performance.now()) });
+  await checkSealedFiles(attempt, limits, problems);
   const declared: DeclaredArtifacts[] = [];
   for (const result of results) {
     const content = isArtifactResult(result.name) && result.type === 'object' ? result.content : undefined;
@@ -41,7 +45,7 @@ export async function observeArtifacts(attempt: Attempt, results: readonly Obser
   if (outputs.length > MAX_ARTIFACTS) problems.add('ARTIFACTS_TOO_MANY', `step ${attempt.evidence.step} declares ${outputs.length} artifacts; at most ${MAX_ARTIFACTS} are sealed`);
   const artifacts: ObservedArtifact[] = [];
   for (const output of outputs.slice(0, MAX_ARTIFACTS)) {
-    const artifact = await problems.try(() => observe(attempt, output));
+    const artifact = await problems.try(() => observe(attempt, output, limits()));
     if (artifact !== undefined) artifacts.push(artifact);
   }
   const inputs = declared.flatMap((each) => each.inputs).flatMap(({ name, uri, digest }) => (SHA256.test(digest['sha256'] ?? '') ? [{ name, uri, sha256: digest['sha256']! }] : []));
@@ -74,19 +78,19 @@ async function readIfThere<T>(read: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-async function observe(attempt: Attempt, { name, uri, digest }: DeclaredArtifact): Promise<ObservedArtifact> {
+async function observe(attempt: Attempt, { name, uri, digest }: DeclaredArtifact, limits: FileLimits): Promise<ObservedArtifact> {
   const declared = digest['sha256'] ?? '';
   if (!SHA256.test(declared)) throw new StepsealError('DIGEST_INVALID', `artifact ${name} has no usable digest`, { expected: 'sha256 with 64 lower-case hexadecimal characters', found: JSON.stringify(digest) });
   const path = pathOf(uri);
   if (path === undefined) return { name: nameOf(uri) || name, uri, sha256: declared, observed: false, path: '' };
-  const found = await hashOutput(attempt, path, uri);
+  const found = await hashOutput(attempt, path, uri, limits);
   if (found !== declared) throw new StepsealError('OUTPUT_NOT_OBSERVED', `the file of artifact ${name} does not have the declared digest`, { expected: declared, found });
   return { name: nameOf(path), uri, sha256: declared, observed: true, path };
 }
 
-async function hashOutput({ hold }: Attempt, path: string, uri: string): Promise<string> {
+async function hashOutput({ hold }: Attempt, path: string, uri: string, limits: FileLimits): Promise<string> {
   try {
-    return toHex((await hashFile({ rootFd: hold.rootFd, path, rights: hold.rights, limits: ARTIFACT_LIMITS })).sha256);
+    return toHex((await hashFile({ rootFd: hold.rootFd, path, rights: hold.rights, limits })).sha256);
   } catch (error) {
     if (isStepsealError(error) && error.code === 'FILE_NOT_FOUND') throw new StepsealError('OUTPUT_NOT_OBSERVED', `there is no file at ${uri}`, { cause: error });
     throw error;
@@ -110,10 +114,10 @@ function nameOf(uri: string): string {
   return uri.replace(/[?#].*$/, '').replace(/@[^/]*$/, '').split('/').findLast((part) => part !== '') ?? '';
 }
 
-async function checkSealedFiles({ hold, sealedFiles }: Attempt, problems: Problems): Promise<void> {
+async function checkSealedFiles({ hold, sealedFiles }: Attempt, limits: () => FileLimits, problems: Problems): Promise<void> {
   for (const [path, sealed] of sealedFiles) {
     await problems.try(async () => {
-      const now = await readIfThere(() => hashFile({ rootFd: hold.rootFd, path, rights: hold.rights, limits: ARTIFACT_LIMITS }));
+      const now = await readIfThere(() => hashFile({ rootFd: hold.rootFd, path, rights: hold.rights, limits: limits() }));
       const found = now === undefined ? 'nothing' : toHex(now.sha256);
       if (found !== sealed) throw new StepsealError('ARTIFACT_CHANGED', `${path} was sealed and changed afterwards`, { expected: sealed, found });
     });

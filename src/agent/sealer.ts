@@ -19,6 +19,8 @@ export interface SealedForCaller {
 export type Sealer = (peer: Peer, items: readonly Item[]) => Promise<SealedForCaller>;
 
 const MAX_ITEMS = 10_000;
+/** of one attempt, whose claim names them all, and whose end looks at the files again */
+const MAX_ATTEMPT_ITEMS = 20_000;
 /** one key, certificate and server call for so many: the answer must fit into a message of 16 MiB */
 const BATCH = 1000;
 const BATCH_BYTES = 4 * 1024 * 1024;
@@ -36,8 +38,14 @@ export function createSealer(core: AgentCore, attempts: Attempts): Sealer {
     const caller = await core.callerOf(peer);
     const attempt = caller.attempt === undefined ? undefined : attempts.find(caller.attempt);
     if (caller.attempt !== undefined && attempt === undefined) throw new StepsealError('ATTEMPT_ENDED', 'the step has ended');
-    const work = sealItems(core, peer, caller, attempt, items);
-    if (attempt === undefined) return work;
+    if (attempt === undefined) return sealItems(core, peer, caller, attempt, items, () => undefined);
+    if (attempt.asked + items.length > MAX_ATTEMPT_ITEMS) {
+      throw new StepsealError('SEAL_INVALID', 'a step has no more than so many things sealed', { expected: `at most ${MAX_ATTEMPT_ITEMS}`, found: `${attempt.asked + items.length}` });
+    }
+    attempt.asked += items.length;
+    const work = sealItems(core, peer, caller, attempt, items, () => {
+      if (attempts.find(attempt.id) === undefined) throw new StepsealError('ATTEMPT_ENDED', 'the step has ended');
+    });
     // the step's end waits for what is under way, so that its claim names all of it
     attempt.underWay.add(work);
     try {
@@ -48,9 +56,11 @@ export function createSealer(core: AgentCore, attempts: Attempts): Sealer {
   };
 }
 
-async function sealItems(core: AgentCore, peer: Peer, caller: AttestedCaller, attempt: Attempt | undefined, items: readonly Item[]): Promise<SealedForCaller> {
+async function sealItems(
+  core: AgentCore, peer: Peer, caller: AttestedCaller, attempt: Attempt | undefined, items: readonly Item[], assertOpen: () => void,
+): Promise<SealedForCaller> {
   const spiffeId = attempt?.spiffeId ?? (await sealIdentity(core, caller));
-  const contents = await contentsOf(peer, items);
+  const contents = await contentsOf(peer, items, assertOpen);
   const sealed: SealedContent[] = [];
   for (const batch of batches(contents)) {
     // it may have ended, or become another program, while files were hashed
@@ -71,12 +81,16 @@ async function sealIdentity(core: AgentCore, caller: AttestedCaller): Promise<st
   return identity.spiffeId;
 }
 
-async function contentsOf(peer: Peer, items: readonly Item[]): Promise<Content[]> {
+/** `assertOpen` before each item: the end of a step waits for no more than the file that is being read. */
+async function contentsOf(peer: Peer, items: readonly Item[], assertOpen: () => void): Promise<Content[]> {
   // the caller's own root: it may have changed it since the step began
   const rootFd = items.some(({ what }) => what.case === 'path') ? pinProc(peer.folder, 'root') : undefined;
   try {
     const contents: Content[] = [];
-    for (const item of items) contents.push(item.what.case === 'path' ? await hashed(peer, rootFd, item.name, item.what.value) : contentOf(item));
+    for (const item of items) {
+      assertOpen();
+      contents.push(item.what.case === 'path' ? await hashed(peer, rootFd, item.name, item.what.value) : contentOf(item));
+    }
     return contents;
   } finally {
     closeAll(rootFd);

@@ -38,7 +38,7 @@ export async function startStep(core: AgentCore, attempts: Attempts, runner: Run
     attempts.add({
       id: granted.attemptId, spiffeId: granted.spiffeId, evidence, hold, paths: observed.paths,
       results: typesOf('task', granted.results, granted), stepResults: typesOf('step', granted.stepResults, granted),
-      seals: [], sealedFiles: new Map(), underWay: new Set(),
+      asked: 0, seals: [], sealedFiles: new Map(), underWay: new Set(),
     });
     core.callers.openStep(granted.attemptId, hold);
     core.stepOpened();
