@@ -29,12 +29,12 @@ export interface StartBed {
   readonly remove: () => void;
 }
 
-/** A folder to start the real program in, with a path short enough for sockets. */
-export function startBed(): StartBed {
+/** A folder to start the real program in, with a path short enough for sockets; `through`: a command that starts it. */
+export function startBed(through: readonly string[] = []): StartBed {
   const folder = mkdtempSync(join(tmpdir(), 'ss-k-'));
   const path = (name: string): string => join(folder, name);
   const state = path('s');
-  const run: StartBed['run'] = (args, onOutput) => runMain(folder, args, onOutput);
+  const run: StartBed['run'] = (args, onOutput) => runMain(folder, [...through, process.execPath, MAIN, ...args], onOutput);
   return {
     folder, state, path, run,
     file(name, content) {
@@ -53,8 +53,8 @@ export function startBed(): StartBed {
   };
 }
 
-function runMain(cwd: string, args: readonly string[], onOutput: (text: string, child: ChildProcess) => void = () => undefined): Promise<Ran> {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] } });
+function runMain(cwd: string, [file, ...args]: readonly string[], onOutput: (text: string, child: ChildProcess) => void = () => undefined): Promise<Ran> {
+  const child = spawn(file!, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] } });
   const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
   const said = { out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
