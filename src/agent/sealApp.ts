@@ -13,14 +13,18 @@ import type { Sealer } from './sealer.ts';
 import { microseconds } from './sealService.ts';
 
 const BODY_LIMIT = 4 * 1024 * 1024;
+/** for tokens, and of callers that are neither step nor operator */
+const STRANGER_LIMIT = 64 * 1024;
 
 /** The seal socket: Seal, tokens and the caller's names for programs that speak HTTP and JSON (docs/formats.md, Seal socket). */
 export function sealApp(core: AgentCore, sealer: Sealer): HttpApp<Peer> {
   const app = createApp<Peer>((error, path) => core.log.error({ path, error: String(error) }, 'a call on the seal socket failed'));
 
+  const limitOf = (peer: Peer): number => (core.callers.crowdOf(peer).kind === 'stranger' ? STRANGER_LIMIT : BODY_LIMIT);
+
   app.post('/v1/seal', async (context) => {
     const begun = performance.now();
-    const body = await readJson(context, BODY_LIMIT);
+    const body = await readJson(context, limitOf(context.env.peer));
     const items = body.only('items').at('items').array().map(itemOf);
     const sealed = await sealer(context.env.peer, items);
     return context.json({
@@ -31,7 +35,7 @@ export function sealApp(core: AgentCore, sealer: Sealer): HttpApp<Peer> {
   });
 
   app.post('/v1/token', async (context) => {
-    const body = (await readJson(context, BODY_LIMIT)).only('audience', 'spiffeId');
+    const body = (await readJson(context, STRANGER_LIMIT)).only('audience', 'spiffeId');
     const audience = body.at('audience').array().map((name) => name.string('an audience', /./));
     const spiffeId = body.at('spiffeId').optional((id) => id.string()) ?? '';
     const { svids } = await core.jwtSvids.of(await core.callerOf(context.env.peer), audience, spiffeId);

@@ -2,8 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import { createCallers } from '../attestor/callers.ts';
-import { type Peer, peerOf } from '../attestor/peer.ts';
+import type { Peer } from '../attestor/peer.ts';
 import { openTaint } from '../attestor/taint.ts';
+import { describeError } from '../base/errors.ts';
+import { seldom } from '../base/seldom.ts';
 import { serveHttpUnix } from '../http/listen.ts';
 import { preparePrivateFolder } from '../keys/files.ts';
 import { Health } from '../rpc/gen/grpc/health/v1/health_pb.js';
@@ -16,6 +18,7 @@ import { lockFolder } from '../store/lock.ts';
 import { createBell } from './bell.ts';
 import { attemptKey, callerOf } from './caller.ts';
 import type { AgentCore } from './core.ts';
+import { createCrowd, CROWD_LIMITS } from './crowd.ts';
 import { agentHealth } from './health.ts';
 import { openIdentity } from './identity.ts';
 import { createJwtSvids } from './jwtSvids.ts';
@@ -38,6 +41,8 @@ export interface RunningAgent {
 
 const GRACE_MS = 2_000;
 const EVERYBODY = 0o666;
+/** A message is in memory before its caller is attested. Ten thousand digests have a megabyte; what is larger goes over the seal socket. */
+const CALLER_LIMITS = { receiveLimit: 1024 * 1024, concurrent: 16 };
 const EXE = { hashExe: false, exeLimit: 256 * 1024 * 1024 };
 
 /**
@@ -92,8 +97,9 @@ async function serve(options: AgentOptions, ports: AgentPorts, makeParts: MakePa
   closers.push(() => parts.stop());
 
   mkdirSync(options.socketDir, { recursive: true, mode: 0o700 });
-  const admit = (socket: Socket): Peer => peerOf(socket, options.peerMode);
-  const onRefused = (error: unknown): void => log.warn({ error: String(error) }, 'a connection was refused');
+  const admit = createCrowd(callers, options.peerMode, CROWD_LIMITS);
+  const warn = seldom(clock, log.warn.bind(log));
+  const onRefused = (error: unknown): void => warn({ error: describeError(error) }, 'a connection was refused');
   const workloadSocket = join(options.socketDir, WORKLOAD_SOCKET);
   const services = [
     workloadApi(core, { bell, callerOf: core.callerOf, holdMs: limits.holdMs }),
@@ -101,7 +107,7 @@ async function serve(options: AgentOptions, ports: AgentPorts, makeParts: MakePa
     ...parts.services,
     reflection([SpiffeWorkloadAPI, Health, ...parts.services.map(({ service }) => service)]),
   ];
-  const rpc = createRpcServer<Peer>({ services, onFault: (error, method) => log.error({ method, error: String(error) }, 'a call failed') });
+  const rpc = createRpcServer<Peer>({ services, ...CALLER_LIMITS, onFault: (error, method) => log.error({ method, error: String(error) }, 'a call failed') });
   const listener = await serveUnix<Peer>(rpc, { path: workloadSocket, mode: EVERYBODY, admit, onRefused });
   closers.push(async () => {
     const closed = listener.close();

@@ -11,6 +11,12 @@ export type Standing =
   /** outside every step; `operator`: of the user that runs this agent */
   | { readonly kind: 'workload'; readonly operator: boolean };
 
+/** One isolated step, the operator's programs (unisolated steps too), or one other user; namespaces that are no step's are one. */
+export interface Crowd {
+  readonly kind: 'step' | 'operator' | 'stranger';
+  readonly name: string;
+}
+
 export interface Callers {
   /** The process that may register steps: everything that descends from it is no workload. */
   setRunner(runner: ProcessName): void;
@@ -19,6 +25,8 @@ export interface Callers {
   endStep(attempt: string): void;
   /** The runner is gone: what it left behind can no longer be told from the person's processes. */
   runnerEnded(): void;
+  /** With whom a caller's connections are counted. */
+  crowdOf(peer: Peer): Crowd;
   /** Throws ATTEMPT_ENDED, CALLER_NAMESPACE, CALLER_OF_RUNNER, CALLER_ANCESTRY, PERSON_ROAD_CLOSED, PEER_GONE. */
   standingOf(peer: Peer): Standing;
 }
@@ -46,6 +54,7 @@ export function createCallers(taint: Taint): Callers {
   let runnerAlive = false;
   let bystanders: ProcessName[] = [];
 
+  const isolatedIn = (namespace: string | undefined): Entry | undefined => entries.find(({ hold }) => hold.isolated && hold.pidNamespace === namespace);
   const openUnisolated = (): Entry[] => entries.filter(({ hold, ended }) => !ended && !hold.isolated);
   /** No step is open, and of all that the runner started after its first step nothing lives but supervisors. */
   const clean = (): boolean => {
@@ -94,9 +103,18 @@ export function createCallers(taint: Taint): Callers {
       if (taint.open) taint.close();
     },
 
+    crowdOf(peer) {
+      const namespace = procNamespace(peer.folder, 'pid');
+      const step = isolatedIn(namespace);
+      if (step !== undefined) return { kind: 'step', name: `attempt ${step.attempt}` };
+      // these can be made without end
+      if (namespace !== own) return { kind: 'stranger', name: 'foreign namespaces' };
+      return { kind: peer.uid === process.geteuid?.() ? 'operator' : 'stranger', name: `uid ${peer.uid}` };
+    },
+
     standingOf(peer) {
       const namespace = procNamespace(peer.folder, 'pid');
-      const isolated = entries.find(({ hold }) => hold.isolated && hold.pidNamespace === namespace);
+      const isolated = isolatedIn(namespace);
       if (isolated !== undefined) return stepStanding(isolated, peer);
       if (namespace === undefined || namespace !== own) {
         peer.assertAlive();

@@ -77,6 +77,7 @@ export const CODES = {
   // rpc
   ADDRESS_UNUSABLE: 'unavailable',
   CALL_CANCELLED: 'unavailable',
+  CONNECTION_LIMIT: 'limit',
   DEADLINE_EXCEEDED: 'unavailable',
   HEALTH_UNKNOWN: 'not-found',
   MESSAGE_TOO_LARGE: 'limit',

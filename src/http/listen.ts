@@ -23,6 +23,8 @@ export interface UnixPlace<P> {
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 60_000;
 const IDLE_MS = 5_000;
+/** Whoever reaches the port can open them; what is beyond is closed at once, before descriptors run out for everything else. */
+const MAX_CONNECTIONS = 1000;
 
 /** What is served: any hono app. */
 interface Fetches {
@@ -31,7 +33,10 @@ interface Fetches {
 
 /** HTTP/1.1 on a TCP port (0: any free one). Throws PORT_TAKEN, ADDRESS_UNUSABLE. */
 export function serveHttpTcp(app: Fetches, { host, port }: { readonly host: string; readonly port: number }): Promise<HttpListener> {
-  return start(app, () => undefined, (server) => listenTcp(server, host, port));
+  return start(app, () => undefined, (server) => {
+    server.maxConnections = MAX_CONNECTIONS;
+    return listenTcp(server, host, port);
+  });
 }
 
 /** HTTP/1.1 on a Unix socket; requests know their peer as `context.env.peer`. Throws as listenUnix. */

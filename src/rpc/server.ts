@@ -13,6 +13,10 @@ export interface RpcServer<P> {
 
 export interface RpcServerOptions<P> {
   readonly services: readonly Implementation<P>[];
+  /** bytes of one message that is received; MESSAGE_LIMIT where it is not given */
+  readonly receiveLimit?: number;
+  /** calls of one connection at once; each may hold one message in memory before anything looks at the caller */
+  readonly concurrent?: number;
   /** a handler threw what is no StepsealError, or INTERNAL */
   readonly onFault: (error: unknown, method: string) => void;
 }
@@ -27,9 +31,9 @@ export function createRpcServer<P>(options: RpcServerOptions<P>): RpcServer<P> {
   const open = new Set<Duplex>();
   let last = 0;
   const server = new Server({
-    'grpc.max_receive_message_length': MESSAGE_LIMIT,
+    'grpc.max_receive_message_length': options.receiveLimit ?? MESSAGE_LIMIT,
     'grpc.max_send_message_length': MESSAGE_LIMIT,
-    'grpc.max_concurrent_streams': 1000,
+    'grpc.max_concurrent_streams': options.concurrent ?? 1000,
     'grpc.enable_channelz': 0,
   });
   const peerOf = (token: string): P => {

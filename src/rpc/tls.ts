@@ -35,11 +35,14 @@ export interface TlsListener extends Listener {
   renew(identity: TlsIdentity): void;
 }
 
+/** Whoever reaches the port can open them; what is beyond is closed at once, before descriptors run out for everything else. */
+const MAX_CONNECTIONS = 1000;
+
 /**
  * gRPC over TLS 1.3. Client certificates are asked for, not demanded: which method needs which peer is the service's
  * matter. Throws PORT_TAKEN, ADDRESS_UNUSABLE.
  */
-export async function serveTls<P>(rpc: RpcServer<P>, options: TlsOptions<P>): Promise<TlsListener> {
+export async function serveTls<P>(rpc: Pick<RpcServer<P>, 'inject'>, options: TlsOptions<P>): Promise<TlsListener> {
   const settings = (identity: TlsIdentity) => ({
     ...pems(identity),
     minVersion: 'TLSv1.3' as const,
@@ -47,6 +50,7 @@ export async function serveTls<P>(rpc: RpcServer<P>, options: TlsOptions<P>): Pr
     secureOptions: constants.SSL_OP_NO_TICKET,
   });
   const server = createServer({ ...settings(options.identity), requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['h2'], handshakeTimeout: 10_000 });
+  server.maxConnections = MAX_CONNECTIONS;
   // connections without a finished handshake are nobody else's to close
   const shaking = new Map<string, Socket>();
   const keyOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;

@@ -6,20 +6,17 @@ import { procExe } from '../attestor/procfs.ts';
 import { userName } from '../attestor/users.ts';
 import { describeError } from '../base/errors.ts';
 import { issueX509Svid } from '../ca/svid.ts';
-import { createHealth } from '../rpc/health.ts';
 import { assertSocketPath } from '../rpc/listen.ts';
 import { createRpcServer } from '../rpc/server.ts';
-import { serveTls, type TlsIdentity } from '../rpc/tls.ts';
+import type { TlsIdentity } from '../rpc/tls.ts';
 import { serveUnix } from '../rpc/unix.ts';
 import { type AdminPeer, adminSealService, adminService, type ServerStatus } from './admin.ts';
-import { agentService, bundleService } from './agents.ts';
+import { serveAgentPort } from './agentPort.ts';
 import { AGENT_SVID_SECONDS, type Core, faultOf } from './core.ts';
-import { orOption, serveHttp } from './http.ts';
+import { serveHttp } from './http.ts';
 import { bundleOf, signingConfigOf } from './material.ts';
-import { nodeService } from './node.ts';
 import { type OpenPorts, type OpenServer, openServer } from './open.ts';
 import type { ServerOptions } from './options.ts';
-import { admitPeer, type Peer } from './peers.ts';
 
 export interface RunningServer {
   readonly trustDomain: string;
@@ -59,8 +56,8 @@ export async function startServer(options: ServerOptions, ports: OpenPorts): Pro
     const startedMs = core.clock.now();
     const http = await serveHttp(open, options);
     listeners.push(() => http.stop(GRACE_MS));
-    const grpc = await serveAgents(core, options, stopping.signal);
-    listeners.push(grpc.stop);
+    const grpc = await serveAgentPort(core, options, await serverIdentity(core), stopping.signal);
+    listeners.push(() => grpc.stop(GRACE_MS));
     const grpcAddress = `${options.host}:${grpc.port}`;
     const admin = await serveAdmin(core, adminSocket, {
       grpcAddress, startedMs,
@@ -72,37 +69,12 @@ export async function startServer(options: ServerOptions, ports: OpenPorts): Pro
       signingConfig: () => signingConfigOf(open, http.url),
       spiffeBundle: () => bundleOf(core),
     });
-    listeners.push(admin, renewing(open, grpc.renew));
+    listeners.push(admin, renewing(open, async () => grpc.renew(await serverIdentity(core))));
     return { trustDomain: core.trustDomain, issuer: core.issuer, created: open.authorities.created, keysFolder: join(options.data, 'keys'), grpcAddress, httpUrl: http.url, adminSocket, stop: stopOnce };
   } catch (error) {
     await stopOnce();
     throw error;
   }
-}
-
-async function serveAgents(core: Core, { host, grpcPort }: ServerOptions, stopping: AbortSignal): Promise<{ port: number; renew: () => Promise<void>; stop: () => Promise<void> }> {
-  const peers = { db: core.db, clock: core.clock, trustDomain: core.trustDomain, identityRoots: core.identity.roots };
-  const health = createHealth();
-  const rpc = createRpcServer<Peer>({
-    services: [agentService(core, peers), bundleService(core), nodeService(core, peers, stopping), health.implementation],
-    onFault: (error, method) => core.log.error({ method, error: faultOf(error) }, 'a call failed'),
-  });
-  const identity = await serverIdentity(core);
-  const listener = await orOption('grpc-port', serveTls<Peer>(rpc, {
-    host, port: grpcPort, identity,
-    admit: (peer) => admitPeer(peer, peers),
-    onRefused: (error) => core.log.warn({ error: describeError(error) }, 'a connection was refused'),
-  }));
-  return {
-    port: listener.port,
-    renew: async () => listener.renew(await serverIdentity(core)),
-    async stop() {
-      health.set('', false);
-      const closed = listener.close();
-      await rpc.stop(GRACE_MS);
-      await closed;
-    },
-  };
 }
 
 async function serveAdmin(core: Core, path: string, status: ServerStatus): Promise<() => Promise<void>> {
