@@ -92,13 +92,8 @@ export function createQueue(sequence: Sequencer['sequence'], committed: () => Pr
       entries += submissions.length;
       size += bytes;
       return new Promise((resolve, refuse) => {
-        const settle: Waiting['settle'] = (places) => {
-          try {
-            resolve(answer(places));
-          } catch (error) {
-            refuse(error);
-          }
-        };
+        // an answer that throws refuses its own caller only
+        const settle: Waiting['settle'] = (places) => resolve(new Promise((answered) => answered(answer(places))));
         waiting.push({ submissions, bytes, settle, refuse });
         running ??= run();
       });

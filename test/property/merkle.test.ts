@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../src/base/hex.ts';
 import { frameEntry, splitBundle } from '../../src/merkle/bundle.ts';

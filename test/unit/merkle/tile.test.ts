@@ -81,9 +81,9 @@ describe('a CT entry', () => {
 
   it('has the bytes of RFC 6962 and static-ct-api', () => {
     expect(toHex(leafIndexExtension(0x0102030405))).toBe('0000050102030405');
-    const timestamped = `0000000102030405${'0001'}${'aa'.repeat(32)}${'000003'}746273${'0008'}0000050102030405`;
+    const timestamped = `00000001020304050001${'aa'.repeat(32)}00000374627300080000050102030405`;
     expect(toHex(merkleTreeLeaf(entry))).toBe(`0000${timestamped}`);
-    expect(toHex(tileLeaf(entry))).toBe(`${timestamped}${'000007'}${toHex(Buffer.from('precert'))}${'0040'}${'01'.repeat(32)}${'02'.repeat(32)}`);
+    expect(toHex(tileLeaf(entry))).toBe(`${timestamped}000007${toHex(Buffer.from('precert'))}0040${'01'.repeat(32)}${'02'.repeat(32)}`);
   });
 
   it('is read back from a data tile', () => {
@@ -115,7 +115,7 @@ describe('a CT entry', () => {
 describe('a CT tree head', () => {
   it('is signed over version, type, time, size and root', () => {
     const signed = treeHeadSignedData({ timestamp: 1, size: 2, root: new Uint8Array(32) });
-    expect(toHex(signed)).toBe(`0001${'0000000000000001'}${'0000000000000002'}${'00'.repeat(32)}`);
+    expect(toHex(signed)).toBe(`000100000000000000010000000000000002${'00'.repeat(32)}`);
   });
 
   it('carries its time before the signature', () => {

@@ -110,7 +110,7 @@ touch a/x a/b/x && echo written`),
   it('inherits no descriptor of whoever started the runner', async () => {
     // Node closes the first ones itself
     const stdio = ['ignore', 'pipe', 'inherit', ...Array<'ignore'>(57).fill('ignore'), openSync(bed.folder, 'r')] as const;
-    const child = spawnSync(process.execPath, [join(import.meta.dirname, '../../fakes/stepAlone.ts')], { stdio: [...stdio], encoding: 'utf8' });
+    const child = spawnSync(process.execPath, [join(import.meta.dirname, '../../fakes/stepAloneProcess.ts')], { stdio: [...stdio], encoding: 'utf8' });
     expect([...new Set(child.stdout.trim().split('\n'))]).toEqual(['/dev/null']);
   });
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const NOBODY = 65534;
-const script = join(import.meta.dirname, '../../fakes/runAlone.ts');
+const script = join(import.meta.dirname, '../../fakes/runAloneProcess.ts');
 
 function asNobody(args: readonly string[], input = ''): { status: number | null; stdout: string; stderr: string } {
   return spawnSync('setpriv', [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--', ...args], { input, encoding: 'utf8', env: { PATH: process.env['PATH'] }, cwd: '/' });
