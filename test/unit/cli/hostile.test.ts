@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readBundles } from '../../../src/cli/evidenceFiles.ts';
 import { runCli } from '../../../src/cli/run.ts';
 import { openOutFolder } from '../../../src/cli/startOut.ts';
 import { provenanceLines, runPrinter } from '../../../src/cli/startPrint.ts';
@@ -39,6 +41,31 @@ it('an error that quotes a file shows its control characters as what they are', 
   const io = fakeIo();
   expect(await runCli(['\u001b[2Jsael\u202e'], io)).toBe(2);
   expect(io.stderr()).toBe('stepseal: USAGE: there is no command \\u001b[2Jsael\\u202e; expected a command of `stepseal --help`\n');
+});
+
+describe('a folder of evidence that somebody else made', () => {
+  let base: string;
+  beforeEach(() => {
+    base = mkdtempSync(join(tmpdir(), 'stepseal-evidence-'));
+  });
+  afterEach(() => rmSync(base, { recursive: true }));
+
+  it('is not waited for, and not read without end', () => {
+    execFileSync('mkfifo', [join(base, 'a.sigstore.json')]);
+    expect(() => readBundles([base], '/')).toThrow(expect.objectContaining({ code: 'FILE_NOT_REGULAR' }));
+    rmSync(join(base, 'a.sigstore.json'));
+    symlinkSync('/dev/zero', join(base, 'a.sigstore.json'));
+    expect(() => readBundles([base], '/')).toThrow(expect.objectContaining({ code: 'FILE_NOT_REGULAR' }));
+    expect(() => readBundles([join(base, 'a.sigstore.json')], '/')).toThrow(expect.objectContaining({ code: 'FILE_TOO_LARGE' }));
+  });
+
+  it('holds no more bundles than can belong together', () => {
+    writeFileSync(join(base, 'a.jsonl'), '{}\n'.repeat(20_001));
+    expect(() => readBundles([base], '/')).toThrow(expect.objectContaining({ code: 'FILE_TOO_LARGE' }));
+    writeFileSync(join(base, 'a.jsonl'), '{}\n'.repeat(10_001));
+    writeFileSync(join(base, 'b.jsonl'), '{}\n'.repeat(10_001));
+    expect(() => readBundles([base], '/')).toThrow(expect.objectContaining({ code: 'FILE_TOO_LARGE', found: '20002' }));
+  });
 });
 
 describe('the output folder', () => {
