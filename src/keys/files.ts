@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
-import { mkdir, open, readdir, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { constants, type Stats, statSync } from 'node:fs';
+import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { StepsealError } from '../base/errors.ts';
 
@@ -18,11 +18,15 @@ const TEMPORARY = /\.[0-9a-f]{16}\.tmp$/;
  */
 export async function preparePrivateFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: PRIVATE_FOLDER });
-  const found = await stat(path);
-  if ((found.mode & OTHERS_WRITE) !== 0 || !ownedByUs(found)) {
-    throw new StepsealError('KEY_PERMISSIONS', `others can replace the keys in ${path}`, { expected: 'a folder of this user, mode 0700', found: describeMode(found) });
-  }
+  assertOwnFolder(path);
   for (const name of await readdir(path)) if (TEMPORARY.test(name)) await unlink(join(path, name));
+}
+
+/** Only its owner, who is this user, may put files into the folder: what is there is ours, and no link leads what we write elsewhere. Throws KEY_PERMISSIONS. */
+export function assertOwnFolder(path: string): void {
+  const found = statSync(path);
+  if ((found.mode & OTHERS_WRITE) === 0 && ownedByUs(found)) return;
+  throw new StepsealError('KEY_PERMISSIONS', `others can replace what is in ${path}`, { expected: 'a folder of this user, mode 0700', found: describeMode(found) });
 }
 
 /** Content of a file that nobody else may read, or undefined where there is none. Throws KEY_PERMISSIONS, KEY_INVALID. */

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { isStepsealError, StepsealError } from '../base/errors.ts';
+import { assertOwnFolder } from '../keys/files.ts';
 import { isAbsent, storeError } from './errors.ts';
 
 const SQLITE_BUSY = 5;
@@ -14,13 +15,14 @@ export interface FolderLock {
  * Makes the folder (0700) if it is not there and takes it for this process. The lock is the kernel's, through an
  * exclusive SQLite transaction on `lock`, so it goes with the process however that ends; the pid beside it is only for
  * the message. Nothing but SQLite may open `lock`: closing any descriptor of it would drop the lock (fcntl(2)).
- * Throws FOLDER_LOCKED naming folder and process; STORE_FAILED, STORE_FULL.
+ * Throws FOLDER_LOCKED naming folder and process; KEY_PERMISSIONS; STORE_FAILED, STORE_FULL.
  */
 export function lockFolder(folder: string): FolderLock {
   const pidFile = join(folder, 'pid');
   const lockFile = join(folder, 'lock');
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    assertOwnFolder(folder);
     const lock = takeLock(lockFile, () => locked(folder, pidFile));
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
     return {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -84,6 +84,13 @@ describe('the output folder', () => {
     out.write('summary.json', '{}');
     out.publish();
     expect(readdirSync(join(base, 'p', 'out')).length).toBe(7);
+  });
+
+  it('is not begun where others could replace the state, or lead what is written elsewhere by a link', () => {
+    mkdirSync(join(base, 'state'));
+    chmodSync(join(base, 'state'), 0o777);
+    expect(() => openOutFolder(join(base, 'out'), join(base, 'state'))).toThrow(expect.objectContaining({ code: 'KEY_PERMISSIONS' }));
+    expect(readdirSync(join(base, 'state'))).toEqual([]);
   });
 
   it('is not written, and nothing removed, where a step exchanged the folder above it or made one of its name', () => {

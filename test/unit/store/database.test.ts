@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -116,6 +116,14 @@ describe('the lock of the data folder', () => {
     expect(() => lockFolder(data)).toThrow(expect.objectContaining({ code: 'FOLDER_LOCKED', message: expect.stringContaining(`process ${process.pid}`) }));
     lock.release();
     lockFolder(data).release();
+  });
+
+  it('is not taken where others could exchange what is in the folder; nothing is written there', () => {
+    const data = join(folder, 'shared');
+    mkdirSync(data);
+    chmodSync(data, 0o777);
+    expect(() => lockFolder(data)).toThrow(expect.objectContaining({ code: 'KEY_PERMISSIONS' }));
+    expect(readdirSync(data)).toEqual([]);
   });
 
   it('ignores a pid that a killed server left behind', () => {
