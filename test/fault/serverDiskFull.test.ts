@@ -109,7 +109,7 @@ describe('a server whose disk is full', () => {
     // 2 MiB; dash counts in blocks of 512 bytes
     await start(['sh', '-c', 'ulimit -f 4096; exec "$0" "$@"']);
     // SQLite tells no write beyond the limit from another failed write
-    expect(await seal('before', answered)).toMatch(/^STORE_(?:FULL|FAILED)$/);
+    expect(['STORE_FULL', 'STORE_FAILED']).toContain(await seal('before', answered));
     expect(answered.length).toBeGreaterThan(BATCH);
     expect(await stop('SIGTERM')).toBe(0);
     await start();
