@@ -77,9 +77,9 @@ describe.runIf(works(WITHOUT))('stepseal start where the kernel allows no namesp
     expect(await bed.start([bed.file('fixed.yaml', yaml), '--param', 'path=x'])).toMatchObject({ code: 1, err: expect.stringMatching(/TASK_PATH_UNISOLATED: fixed\.yaml#1\.spec\.steps\[0\] names \/workspace/) });
   });
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('leaves nothing running when it is stopped by %s in the middle', async (signal) => {
+  test('leaves nothing running when it is stopped by SIGTERM in the middle', async () => {
     const { code } = await bed.start([bed.file('slow.yaml', SLOW)], (text, child) => {
-      if (text.includes('under way')) child.kill(signal);
+      if (text.includes('under way')) child.kill('SIGTERM');
     });
     expect(code).toBe(3);
     await expect.poll(() => bed.processes(MARK), { timeout: 10_000 }).toEqual([]);

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
+/** as ./stepseal has it */
+const CACHE = join(import.meta.dirname, '../../node_modules/.cache/stepseal');
 /** Nothing here takes so long; a hanging run must not hang the tests. */
 const LIMIT_MS = 60_000;
 
@@ -54,7 +56,7 @@ export function startBed(through: readonly string[] = []): StartBed {
 }
 
 function runMain(cwd: string, [file, ...args]: readonly string[], onOutput: (text: string, child: ChildProcess) => void = () => undefined): Promise<Ran> {
-  const child = spawn(file!, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] } });
+  const child = spawn(file!, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: CACHE } });
   const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
   const said = { out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
