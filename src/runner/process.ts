@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { StepsealError } from '../base/errors.ts';
 import { descendants, killUntilGone } from './descent.ts';
 import { closeWriters, openFifos } from './fifo.ts';
+import { covered } from './inherited.ts';
 import { lineSplitter } from './lines.ts';
 import { quote, SUPERVISE, TELL_PID } from './shell.ts';
 
@@ -40,7 +41,7 @@ const LAST_OUTPUT = 2_000;
 const MAX_SAID = 4096;
 const UTILITIES = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Throws RUNNER_ISOLATION with what the commands said. */
+/** Throws RUNNER_ISOLATION with what the commands said, TASK_LIMIT. */
 export async function startStep(command: StepCommand): Promise<StepProcess> {
   const isolated = command.root !== undefined;
   const { child, said, silent, flush } = await launch(command, isolated);
@@ -90,16 +91,13 @@ async function launch(command: StepCommand, isolated: boolean): Promise<{ child:
   const splitters = (['stdout', 'stderr'] as const).map((stream) => lineSplitter((line) => command.onLine(stream, line)));
   splitters.forEach((lines, i) => fifos[i]!.reader.on('data', (bytes: Buffer) => lines.push(bytes)).on('end', lines.end).on('error', lines.end));
   const nothing = openSync('/dev/null', 'r');
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...arguments_(command, isolated)], {
-    // what unshare and mount have to say is not the step's
-    stdio: ['ignore', fifos[0]!.writeFd, 'pipe', 'pipe', 'pipe', fifos[1]!.writeFd, ...covered(6, nothing)],
-    env: { PATH: UTILITIES },
-    cwd: '/',
-    // a session of its own: the terminal's Ctrl-C is the runner's to pass on
-    detached: true,
-  });
+  const child = spawned(command, isolated, [fifos[0]!.writeFd, fifos[1]!.writeFd, nothing]);
   closeWriters(fifos);
   closeSync(nothing);
+  if (child === undefined) {
+    for (const { reader } of fifos) reader.destroy();
+    throw new StepsealError('TASK_LIMIT', 'command, arguments and environment of the step are larger than the system takes', { expected: 'at most 128 KiB each, and 2 MiB together' });
+  }
   let said = '';
   child.stderr!.on('data', (bytes: Buffer) => (said = (said + bytes.toString('utf8')).slice(-MAX_SAID)));
   // spawn errors come with 'close' too
@@ -108,24 +106,19 @@ async function launch(command: StepCommand, isolated: boolean): Promise<{ child:
   return { child, said: () => said, silent, flush: () => splitters.forEach((lines) => lines.end()) };
 }
 
-/**
- * For spawn's stdio from `first` on: /dev/null in the place of each descriptor that whoever started this program left
- * open. exec(2) would hand them on, and a folder among them leads out of the step's root.
- */
-function covered(first: number, nothing: number): (number | 'ignore')[] {
-  const kept = readdirSync('/proc/self/fd').map(Number).filter((fd) => fd >= first && survivesExec(fd));
-  return Array.from({ length: Math.max(first - 1, ...kept) - first + 1 }, (_, index) => (kept.includes(first + index) ? nothing : 'ignore'));
-}
-
-const O_CLOEXEC = 0o2000000;
-
-function survivesExec(fd: number): boolean {
+/** Undefined where the arguments are too large: execve(2). */
+function spawned(command: StepCommand, isolated: boolean, [stdout, stderr, nothing]: readonly [number, number, number]): ChildProcess | undefined {
   try {
-    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
-    return (Number.parseInt(flags ?? '0', 8) & O_CLOEXEC) === 0;
+    return spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...arguments_(command, isolated)], {
+      // what unshare and mount have to say is not the step's
+      stdio: ['ignore', stdout, 'pipe', 'pipe', 'pipe', stderr, ...covered(6, nothing)],
+      env: { PATH: UTILITIES },
+      cwd: '/',
+      // a session of its own: the terminal's Ctrl-C is the runner's to pass on
+      detached: true,
+    });
   } catch (error) {
-    // closed since it was listed
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    if ((error as NodeJS.ErrnoException).code === 'E2BIG') return undefined;
     throw error;
   }
 }

@@ -139,6 +139,11 @@ describe.each(modes.filter(({ isolated }) => !isolated || probed.isolated))('wha
   });
   afterAll(() => bed.close());
 
+  it('cannot be more than the system takes: an argument of 200 KB is refused as what it is', async () => {
+    const yaml = `apiVersion: tekton.dev/v1\nkind: Task\nmetadata: { name: demo }\nspec:\n  steps: [{ name: s, command: ["true"], args: ["${'x'.repeat(200_000)}"] }]\n`;
+    await expect(bed.run({ yaml })).rejects.toMatchObject({ code: 'TASK_LIMIT' });
+  });
+
   it('is removed, however deep the folders are and whatever their names', async () => {
     const { result } = await bed.run({
       yaml: task('[]', `
