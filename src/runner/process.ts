@@ -128,7 +128,7 @@ function arguments_(command: StepCommand, isolated: boolean): string[] {
   const script = [TELL_PID, ...variables, ...(command.root === undefined ? [] : ['set -e', command.root, 'set +e']), 'echo "pid $pid" >&4', SUPERVISE].join('\n');
   const shell = ['sh', '-c', script, 'stepseal-step'];
   if (!isolated) return [...shell, 'setpriv', '--pdeathsig', 'KILL', '--no-new-privs', '--', ...clean(command)];
-  const namespaces = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount', '--'];
+  const namespaces = ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount', '--ipc', '--'];
   return [...namespaces, ...shell, ...withoutPrivileges(), ...clean(command)];
 }
 

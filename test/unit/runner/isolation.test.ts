@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { probeIsolation } from '../../../src/runner/isolation.ts';
@@ -94,6 +94,12 @@ cat /workspace/src/file; echo`,
       ),
     });
     expect(output).toEqual(['seen']);
+  });
+
+  it('leaves no shared memory behind, and sees none of this machine', async () => {
+    const { output } = await bed.run({ yaml: script('readlink /proc/self/ns/ipc') });
+    expect(output).toEqual([expect.stringMatching(/^ipc:\[\d+\]$/)]);
+    expect(output[0]).not.toBe(readlinkSync('/proc/self/ns/ipc'));
   });
 
   it('has /tmp of its own and no results of other steps to write to', async () => {
