@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { sha256, utf8 } from '../../src/base/bytes.ts';
+import { isStepsealError } from '../../src/base/errors.ts';
 import { createPrehash } from '../../src/keys/native.ts';
 import { parseIdentityPattern } from '../../src/spiffe/pattern.ts';
 import { verifyBundle } from '../../src/verifier/bundle.ts';
@@ -102,4 +103,16 @@ describe('a chain', () => {
     chain(run.files.slice(1));
     expect(verifyChain(run.files, expectation, { ...context, trust: loadTrust(encodedTrust(universe)) })).toEqual(first);
   });
+});
+
+test('a trusted root with any byte changed is refused with a code, or is one', () => {
+  const faults: unknown[] = [];
+  for (const { at, changed } of changes(encodedTrust(universe), 1)) {
+    try {
+      loadTrust(changed);
+    } catch (error) {
+      if (!isStepsealError(error)) faults.push([at, error]);
+    }
+  }
+  expect(faults).toEqual([]);
 });
