@@ -9,6 +9,7 @@ export type ProcFolder = string;
 
 export interface ProcStat {
   readonly ppid: number;
+  readonly session: number;
   /** clock ticks since boot; with the pid it names one process until the next boot */
   readonly startTime: string;
   /** `Z`: ended, not yet waited for */
@@ -33,7 +34,7 @@ export function procStat(folder: ProcFolder): ProcStat | undefined {
   const text = unlessGone(() => readFileSync(`${folder}/stat`, 'latin1'));
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
   if (fields === undefined || fields.length < 20) return undefined;
-  return { state: fields[0]!, ppid: Number(fields[1]), startTime: fields[19]! };
+  return { state: fields[0]!, ppid: Number(fields[1]), session: Number(fields[3]), startTime: fields[19]! };
 }
 
 export function procIds(folder: ProcFolder): ProcIds | undefined {

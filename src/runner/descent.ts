@@ -1,31 +1,14 @@
-import { readdirSync, readFileSync } from 'node:fs';
-
-interface Process {
-  readonly pid: number;
-  readonly parent: number;
-  readonly session: number;
-  readonly zombie: boolean;
-}
-
-/** proc_pid_stat(5): the name in parentheses may hold anything. */
-function readProcess(pid: number): Process | undefined {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
-  const [state, parent, , session] = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { pid, parent: Number(parent), session: Number(session), zombie: state === 'Z' };
-}
+import { procFolder, procList, procStat } from '../attestor/procfs.ts';
 
 /**
  * Living processes that a step without namespaces has started: below its supervisor, in its session, or orphans that
  * came to this process (a subreaper) since; all that they started too. `baseline`: orphans and children from before.
  */
 export function descendants(supervisor: number, baseline: ReadonlySet<number>): number[] {
-  const all = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (readProcess(Number(name)) ?? []) : []));
+  const all = procList().flatMap((pid) => {
+    const stat = procStat(procFolder(pid));
+    return stat === undefined ? [] : [{ pid, parent: stat.ppid, session: stat.session, zombie: stat.state === 'Z' }];
+  });
   const found = new Set([supervisor]);
   for (let before = 0; before !== found.size; ) {
     before = found.size;

@@ -20,14 +20,7 @@ const GRANTED = sequence(integer(0));
  * TimeStampResp with status granted (RFC 3161 section 2.4.2), DER. `signature` by the key of `certificate` over
  * `signedAttributes`; `certificates` are embedded, none unless the request had certReq.
  */
-export function assembleTimestampResponse(input: {
-  tstInfo: Uint8Array;
-  signedAttributes: Uint8Array;
-  signature: Uint8Array;
-  algorithm: SignatureAlgorithm;
-  certificate: Certificate;
-  certificates: readonly Certificate[];
-}): Uint8Array {
+export function assembleTimestampResponse(input: Parameters<typeof signedData>[0]): Uint8Array {
   return sequence(GRANTED, signedData(input));
 }
 
