@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import { equalBytes } from '../base/bytes.ts';
 import { isStepsealError, StepsealError } from '../base/errors.ts';
-import type { SignatureAlgorithm } from '../base/ports.ts';
 import { formatTime } from '../base/time.ts';
 import { bytesOf, fields, parseDer } from '../der/read.ts';
 import { TAG } from '../der/tags.ts';
