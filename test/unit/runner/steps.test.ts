@@ -183,9 +183,11 @@ spec:
 
   it('has its sealed files copied out only if they still are what was sealed', async () => {
     const out = mkdtempSync(join(bed.folder, 'out-'));
+    // isolated, a step has a /tmp of its own
+    const folder = isolation.isolated ? '/tmp' : bed.folder;
     const seal = (name: string, content: string, sealed: string): string => `
-      printf %s ${content} > /tmp/${name}-${process.pid}
-      printf '{"outputs":[{"name":"${name}","values":[{"uri":"file:///tmp/${name}-${process.pid}","digest":{"sha256":"%s"}}]}]}' "$(printf %s ${sealed} | sha256sum | cut -d' ' -f1)" > $(step.artifacts.path)`;
+      printf %s ${content} > ${folder}/${name}
+      printf '{"outputs":[{"name":"${name}","values":[{"uri":"file://${folder}/${name}","digest":{"sha256":"%s"}}]}]}' "$(printf %s ${sealed} | sha256sum | cut -d' ' -f1)" > $(step.artifacts.path)`;
     const { result } = await bed.run({
       yaml: task(`steps:\n  - name: good\n    script: |${seal('good', 'abc', 'abc')}\n  - name: bad\n    script: |${seal('bad', 'abd', 'abc')}\n`),
       options: { placeArtifact: ({ name }) => join(out, name) },
