@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import { createCallers } from '../attestor/callers.ts';
@@ -7,7 +6,7 @@ import { openTaint } from '../attestor/taint.ts';
 import { describeError } from '../base/errors.ts';
 import { seldom } from '../base/seldom.ts';
 import { serveHttpUnix } from '../http/listen.ts';
-import { preparePrivateFolder } from '../keys/files.ts';
+import { makeFolder, preparePrivateFolder } from '../keys/files.ts';
 import { Health } from '../rpc/gen/grpc/health/v1/health_pb.js';
 import { SpiffeWorkloadAPI } from '../rpc/gen/workload_pb.js';
 import { reflection } from '../rpc/reflection.ts';
@@ -96,7 +95,7 @@ async function serve(options: AgentOptions, ports: AgentPorts, makeParts: MakePa
   const parts = await makeParts(core, options);
   closers.push(() => parts.stop());
 
-  mkdirSync(options.socketDir, { recursive: true, mode: 0o700 });
+  makeFolder(options.socketDir);
   const admit = createCrowd(callers, options.peerMode, CROWD_LIMITS);
   const warn = seldom(clock, log.warn.bind(log));
   const onRefused = (error: unknown): void => warn({ error: describeError(error) }, 'a connection was refused');

@@ -93,6 +93,7 @@ export const CODES = {
   // cli
   AGENT_UNAVAILABLE: 'unavailable',
   FILE_UNREADABLE: 'not-found',
+  FILE_UNWRITABLE: 'denied',
   OUT_FOLDER_TAKEN: 'conflict',
   PART_FAILED: 'unavailable',
   // provenance

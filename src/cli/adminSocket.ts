@@ -1,4 +1,5 @@
 import { isAbsolute, join } from 'node:path';
+import { isStepsealError, StepsealError } from '../base/errors.ts';
 import type { Connection, Stub } from '../rpc/client.ts';
 import type { Admin as AdminService } from '../rpc/gen/stepseal/admin_pb.js';
 import type { Io } from './command.ts';
@@ -9,9 +10,13 @@ export const ADMIN_SOCKET_OPTION = { value: 'FILE', text: "the server's admin so
 export async function withAdminConnection<T>(option: string | undefined, io: Io, use: (connection: Connection) => Promise<T>): Promise<T> {
   const { connectUnix } = await import('../rpc/client.ts');
   const path = option ?? (io.env['STEPSEAL_ADMIN_SOCKET'] || '.stepseal/server/admin.sock');
-  const connection = connectUnix(isAbsolute(path) ? path : join(io.cwd, path));
+  const absolute = isAbsolute(path) ? path : join(io.cwd, path);
+  const connection = connectUnix(absolute);
   try {
     return await use(connection);
+  } catch (error) {
+    if (!isStepsealError(error) || error.code !== 'SERVICE_UNREACHABLE') throw error;
+    throw new StepsealError(error.code, `no server answers on ${absolute}`, { cause: error, expected: 'a running server; STEPSEAL_ADMIN_SOCKET says where', found: error.message });
   } finally {
     connection.close();
   }

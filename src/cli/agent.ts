@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { asStepsealError, StepsealError } from '../base/errors.ts';
+import { StepsealError } from '../base/errors.ts';
 import { DEFAULT_GRPC_PORT, DEFAULT_HOST } from '../server/options.ts';
 import { defineCommand } from './command.ts';
+import { unreadable } from './fileErrors.ts';
 import { stopped } from './stopped.ts';
 
 export const command = defineCommand({
@@ -76,6 +77,6 @@ function readFile(path: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (cause) {
-    throw asStepsealError(cause, 'FILE_UNREADABLE', `${path} cannot be read`);
+    throw unreadable(path, cause);
   }
 }

@@ -85,8 +85,9 @@ function readValue(name: string, option: Option, value: string): string | number
   }
   if (option.type !== 'integer') return value;
   const number = Number(value);
-  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number)) {
-    throw new StepsealError('USAGE', `--${name} is a whole number`, { expected: 'decimal digits', found: value });
+  const max = option.max ?? Number.MAX_SAFE_INTEGER;
+  if (!/^\d+$/.test(value) || number > max) {
+    throw new StepsealError('USAGE', `--${name} is a whole number`, { expected: option.max === undefined ? 'decimal digits' : `0 to ${max}`, found: value });
   }
   return number;
 }

@@ -8,6 +8,8 @@ export interface Option {
   readonly short?: string;
   /** may be given several times; collected in order */
   readonly multiple?: boolean;
+  /** largest value of an `integer` */
+  readonly max?: number;
   /** used when the flag is absent; printed in the help */
   readonly default?: string | number;
   /** absent is USAGE */

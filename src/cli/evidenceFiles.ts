@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { asStepsealError, StepsealError } from '../base/errors.ts';
+import { StepsealError } from '../base/errors.ts';
 import { fromHex } from '../base/hex.ts';
 import type { DigestName } from '../base/ports.ts';
 import type { ArtifactDigests } from '../verifier/content.ts';
 import type { NamedBytes } from '../verifier/evidenceSet.ts';
+import { unreadable } from './fileErrors.ts';
 
 const MAX_FILE = 64 * 1024 * 1024;
 const CHUNK = 256 * 1024;
@@ -80,7 +81,7 @@ export async function readArtifact(artifact: string, hashes: readonly DigestName
       for await (const chunk of chunks) for (const [, state] of states) state.update(chunk);
     });
   } catch (cause) {
-    throw asStepsealError(cause, 'FILE_UNREADABLE', `${artifact} cannot be read`);
+    throw unreadable(artifact, cause);
   }
   return Object.fromEntries(states.map(([hash, state]) => [hash, state.digest()])) as unknown as ArtifactDigests;
 }
@@ -95,6 +96,6 @@ function readable<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (cause) {
-    throw asStepsealError(cause, 'FILE_UNREADABLE', `${path} cannot be read`);
+    throw unreadable(path, cause);
   }
 }

@@ -3,6 +3,8 @@ import type { Command, Io, Option } from './command.ts';
 import { styles } from './style.ts';
 import { TABLE } from './table.ts';
 
+/** What a terminal of usual width shows in one line. */
+const LINE = 118;
 const INTRO = 'Every Tekton build step seals what it built with the identity it ran under, and anyone can check the whole chain.';
 
 /** What `stepseal --help` prints. */
@@ -65,7 +67,20 @@ function optionText(option: Option): string {
 
 function columns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)));
-  return rows.map(([left, right]) =>
-    left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`,
-  );
+  return rows.map(([left, right]) => {
+    const lines = wrapped(right, LINE - width - 4);
+    if (left.length > width) lines.unshift('');
+    return lines.map((line, index) => `  ${(index === 0 ? left : '').padEnd(width)}  ${line}`.trimEnd()).join('\n');
+  });
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (line !== '' && longer.length > width) lines.push(line);
+    line = line !== '' && longer.length > width ? word : longer;
+  }
+  return [...lines, line];
 }

@@ -10,10 +10,10 @@ type Styles = ReturnType<typeof styles>;
 
 export const command = defineCommand({
   name: 'inspect',
-  summary: 'say in words what a bundle, certificate, JWT, checkpoint or trusted root is',
+  summary: 'say in words what a bundle, certificate, token or trust file is',
   usage: 'FILE...',
   positionals: { min: 1, max: 100 },
-  description: 'Reads a Sigstore bundle, certificates or X509-SVIDs (PEM or DER), a JWT-SVID, a checkpoint or a trusted root. Verifies nothing.',
+  description: 'Reads a Sigstore bundle, certificates or X509-SVIDs (PEM or DER), a JWT-SVID, a checkpoint,\na trusted root, a signing config or a SPIFFE bundle. Verifies nothing.',
   options: {},
   examples: [{ line: 'stepseal inspect app.tgz.sigstore.json', text: 'who signed what, when, and where it is logged' }],
   run: async ({ positionals, json, io }) => {

@@ -7,12 +7,12 @@ export const command = defineCommand({
   summary: 'make a one-time token for a new agent',
   usage: '',
   positionals: { min: 0, max: 0 },
-  description: 'The token lets one agent join, once, before it expires. It is a secret until then; give it to the agent in a file or an environment variable.',
+  description: 'The token lets one agent join, once, before it expires.\nIt is a secret until then; give it to the agent in a file or an environment variable.',
   options: {
     ttl: { type: 'integer', value: 'SECONDS', default: 600, text: 'how long the token can be used' },
     socket: ADMIN_SOCKET_OPTION,
   },
-  examples: [{ line: 'stepseal join-token --ttl 60 > token', text: 'for an agent that starts now' }],
+  examples: [{ line: '(umask 077; stepseal join-token --ttl 60 > token)', text: 'for an agent that starts now' }],
   run: async ({ values, json, io }) => {
     const { token, expiresMs } = await withAdmin(values.socket, io, (admin) => admin.createJoinToken({ ttlSeconds: values.ttl }));
     const expires = formatTime(Number(expiresMs));

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { asStepsealError, StepsealError } from '../base/errors.ts';
+import { StepsealError } from '../base/errors.ts';
 import { parseJson, type JsonObject } from '../base/json.ts';
 import { isObject, type Reader } from '../base/read.ts';
 import { defineCommand, type Io } from './command.ts';
+import { unreadable, writableFolder } from './fileErrors.ts';
 import { callAgent, sealSocketPath, SOCKET_OPTION } from './sealSocket.ts';
 import { styles } from './style.ts';
 
@@ -53,14 +54,14 @@ export const command = defineCommand({
         : [await statementItem(positionals, values.predicate, values.type, io)];
     const names = items.map(({ name }) => `${name.replace(':', '-')}.sigstore.json`);
     assertDistinct(names);
+    const folder = resolve(io.cwd, values.out);
+    writableFolder(folder, 0o777);
     const answer = values.admin
       ? await (await import('./adminSeal.ts')).sealAtServer(items, io)
       : await callAgent(sealSocketPath(values.socket, io), '/v1/seal', { items });
     const spiffeId = answer.at('spiffeId').string();
     const elapsedUs = Number(answer.at('elapsedUs').string());
-    const folder = resolve(io.cwd, values.out);
     const sealed = answer.at('items').array().map((item, i) => readSealed(item, join(folder, names[i] ?? item.fail('as many as asked for'))));
-    mkdirSync(folder, { recursive: true });
     for (const { path, bundle } of sealed) writeFileSync(path, JSON.stringify(bundle));
     if (json) io.out(`${JSON.stringify({ spiffeId, elapsedUs, items: sealed.map(({ bundle: _, ...rest }) => rest) })}\n`);
     else print(spiffeId, elapsedUs, sealed, io);
@@ -99,7 +100,7 @@ async function readable<T>(path: string, read: () => T | Promise<T>): Promise<T>
   try {
     return await read();
   } catch (cause) {
-    throw asStepsealError(cause, 'FILE_UNREADABLE', `${path} cannot be read`);
+    throw unreadable(path, cause);
   }
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { asStepsealError, StepsealError } from '../base/errors.ts';
+import { StepsealError } from '../base/errors.ts';
 import { createPrehash } from '../keys/native.ts';
 import { systemClock } from '../keys/system.ts';
 import { connectSocket } from '../rpc/socketClient.ts';
@@ -14,6 +14,7 @@ import { DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT, DEFAULT_TRUST_DOMAIN } from '../s
 import { planRun } from '../task/plan.ts';
 import { readDocuments } from '../task/readDocuments.ts';
 import { defineCommand } from './command.ts';
+import { unreadable } from './fileErrors.ts';
 import { paramsOf, workspacesOf } from './startArgs.ts';
 import { createCollector } from './startCollect.ts';
 import { nextSteps, writeSummary } from './startFinish.ts';
@@ -44,8 +45,8 @@ export const command = defineCommand({
     state: { value: 'DIR', default: '.stepseal', text: "server's and agent's folders; made at the first start, found at the next" },
     keep: { type: 'boolean', text: 'leave server and agent running' },
     'trust-domain': { value: 'NAME', text: `fixed at the first start (default ${DEFAULT_TRUST_DOMAIN})` },
-    'http-port': { type: 'integer', value: 'PORT', default: DEFAULT_HTTP_PORT, text: "the server's public port" },
-    'grpc-port': { type: 'integer', value: 'PORT', default: DEFAULT_GRPC_PORT, text: "the server's port for agents; 0 for any free one" },
+    'http-port': { type: 'integer', max: 65_535, value: 'PORT', default: DEFAULT_HTTP_PORT, text: "the server's public port" },
+    'grpc-port': { type: 'integer', max: 65_535, value: 'PORT', default: DEFAULT_GRPC_PORT, text: "the server's port for agents; 0 for any free one" },
   },
   examples: [
     { line: 'stepseal start', text: 'release this program' },
@@ -130,7 +131,7 @@ function filesOf(paths: readonly string[]): { name: string; yaml: Uint8Array }[]
     try {
       return { name: basename(path), yaml: readFileSync(path) };
     } catch (cause) {
-      throw asStepsealError(cause, 'FILE_UNREADABLE', `${path} cannot be read`);
+      throw unreadable(path, cause);
     }
   });
 }

@@ -1,7 +1,8 @@
-import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, lstatSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { StepsealError } from '../base/errors.ts';
 import { assertOwnFolder } from '../keys/files.ts';
+import { writableFolder } from './fileErrors.ts';
 
 /** One file of evidence in the output folder. */
 export interface WrittenBundle {
@@ -39,13 +40,14 @@ const STAGED = 'out-';
 /** Of 255 bytes, what `.sigstore.json` and a number leave. */
 const MAX_NAME = 200;
 
-/** What an earlier run left at `folder` is replaced at the end. Throws OUT_FOLDER_TAKEN where something else is there, or at the end is; KEY_PERMISSIONS. */
+/** What an earlier run left at `folder` is replaced at the end. Throws OUT_FOLDER_TAKEN where something else is there, or at the end is; KEY_PERMISSIONS; FILE_UNWRITABLE. */
 export function openOutFolder(folder: string, state: string): OutFolder {
+  writableFolder(dirname(folder), 0o777);
   const before = placeOf(folder);
   if (existsSync(folder) && !existsSync(join(folder, SUMMARY))) {
     throw new StepsealError('OUT_FOLDER_TAKEN', `${folder} exists and was not written by Stepseal`, { expected: `an empty place, or a folder with a ${SUMMARY} of ours` });
   }
-  mkdirSync(state, { recursive: true, mode: 0o700 });
+  writableFolder(state, 0o700);
   assertOwnFolder(state);
   // in the state folder, which steps do not see
   const staged = mkdtempSync(join(state, STAGED));

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { CODES, type Code } from '../base/codes.ts';
 import { StepsealError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import { Reader } from '../base/read.ts';
+import { makeFolder } from '../keys/files.ts';
 
 /** A server or an agent that `stepseal start` has started. */
 export interface Part {
@@ -36,7 +37,7 @@ const STOP_MS = 5_000;
 
 /** Starts a part of Stepseal as a process of its own and waits until it is ready. Throws what it could not start for, PART_FAILED. */
 export async function startPart({ args, env, log, channel, bound }: PartOptions): Promise<Part> {
-  mkdirSync(dirname(log), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(log));
   const logFd = openSync(log, 'a', 0o600);
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...args], {
     stdio: [bound ? 'pipe' : 'ignore', 'pipe', logFd, ...(channel ? (['pipe'] as const) : [])],

@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { makeFolder } from '../keys/files.ts';
 import { connectUnix } from '../rpc/client.ts';
 import { assertSocketPath } from '../rpc/listen.ts';
 import { Admin } from '../rpc/gen/stepseal/admin_pb.js';
@@ -55,7 +56,7 @@ export async function startParts(options: PartsOptions): Promise<Parts> {
     const adminSocket = text('adminSocket');
 
     const agentFolder = join(state, 'agent');
-    mkdirSync(agentFolder, { recursive: true, mode: 0o700 });
+    makeFolder(agentFolder);
     const { token, bundle } = await bootstrap(adminSocket);
     const bundleFile = join(state, 'bootstrap.json');
     writeFileSync(bundleFile, bundle, { mode: 0o600 });

@@ -27,7 +27,7 @@ export function runPrinter(out: (text: string) => void, colour: boolean): (event
         return;
       case 'step-started':
         out(`\n  ${cyan('●')} ${bold(name(event))}\n`);
-        row('identity', `${bold(event.spiffeId)} ${dim(`${event.ms.toFixed(1)} ms after its first process, ${ms(event.elapsedUs)} of it ours`)}`);
+        row('identity', `${bold(event.spiffeId)} ${dim(`given in ${ms(event.elapsedUs)}, ${event.ms.toFixed(0)} ms after its first process`)}`);
         event.attested.forEach((line, index) => row(index === 0 ? 'attested' : '', line));
         return;
       case 'output':

@@ -7,7 +7,7 @@ export const command = defineCommand({
   summary: 'print a JWT-SVID of the caller',
   usage: '',
   positionals: { min: 0, max: 0 },
-  description: 'The agent attests the calling process and answers with a short-lived token for the audience. Whoever holds it acts as you: do not log it.',
+  description: 'The agent attests the calling process and answers with a short-lived token for the audience.\nWhoever holds it acts as you: do not log it.',
   options: {
     audience: { value: 'NAME', multiple: true, text: 'who the token is for; for cosign: sigstore' },
     'spiffe-id': { value: 'ID', text: 'which identity, where the caller has several' },

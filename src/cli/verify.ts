@@ -30,7 +30,7 @@ export const command = defineCommand({
     'signature-only': { type: 'boolean', text: 'check one signature, not how the artifact came to be' },
   },
   examples: [
-    { line: 'stepseal verify app.tgz --bundle stepseal-out --trusted-root trusted_root.json --identity spiffe://example.org/ns/local/task/release/step/build', text: 'the whole chain' },
+    { line: "stepseal verify app.tgz --bundle stepseal-out --trusted-root stepseal-out/trusted_root.json --identity 'spiffe://example.org/ns/*/task/release/step/build'", text: 'the whole chain' },
     { line: 'stepseal verify app.tgz --bundle app.tgz.sigstore.json --trusted-root trusted_root.json --any-identity --signature-only', text: 'one signature' },
   ],
   run: async ({ values, positionals, json, io }) => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { constants, type Stats, statSync } from 'node:fs';
-import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { constants, existsSync, mkdirSync, type Stats, statSync } from 'node:fs';
+import { open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { StepsealError } from '../base/errors.ts';
 
@@ -13,11 +13,27 @@ const SIZE_LIMIT = 256 * 1024;
 const TEMPORARY = /\.[0-9a-f]{16}\.tmp$/;
 
 /**
+ * The folder and what is missing above it, 0700 by default. Not by Node's own `recursive`: that never ends where a file
+ * system answers ENOENT to a new name in a folder that is there, such as /proc. Throws what mkdir(2) fails with.
+ */
+export function makeFolder(path: string, mode = PRIVATE_FOLDER): void {
+  if (existsSync(path) && statSync(path).isDirectory()) return;
+  const above = dirname(path);
+  if (above !== path && !existsSync(above)) makeFolder(above, mode);
+  try {
+    mkdirSync(path, mode);
+  } catch (error) {
+    // another process was quicker
+    if (!existsSync(path) || !statSync(path).isDirectory()) throw error;
+  }
+}
+
+/**
  * Makes sure that a folder for keys exists (0700 when it is made here) and that only its owner can put files into it.
  * Removes what a crash left half written: the caller holds the folder's lock. Throws KEY_PERMISSIONS.
  */
 export async function preparePrivateFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: PRIVATE_FOLDER });
+  makeFolder(path);
   assertOwnFolder(path);
   for (const name of await readdir(path)) if (TEMPORARY.test(name)) await unlink(join(path, name));
 }

@@ -22,7 +22,7 @@ export function statusOf(error: unknown): Partial<StatusObject> {
 export function errorOfStatus(code: number, details: string, header: (name: string) => string | Buffer | undefined): StepsealError {
   const named = header(CODE_KEY);
   if (typeof named === 'string' && Object.hasOwn(CODES, named)) return new StepsealError(named as Code, details, detailOf(header(DETAIL_KEY)));
-  return new StepsealError(codeOf(code, details), details, { found: `gRPC status ${status[code] ?? code}` });
+  return new StepsealError(codeOf(code, details), plain(details), { found: `gRPC status ${status[code] ?? code}` });
 }
 
 /** The same for what grpc-js throws or emits. */
@@ -31,6 +31,11 @@ export function errorOfService(error: unknown): StepsealError {
   const { code, details, metadata } = error as Partial<StatusObject>;
   if (typeof code !== 'number') return new StepsealError('RPC_FAILED', 'the call failed', { cause: error });
   return errorOfStatus(code, details ?? '', (name) => metadata?.get(name)[0]);
+}
+
+/** What grpc-js says of a connection that never was, without the words around it. */
+function plain(details: string): string {
+  return /^No connection established\. Last error: (?:Error: )?(.+?)\.? Resolution note: .*$/s.exec(details)?.[1] ?? details;
 }
 
 function detailOf(value: string | Buffer | undefined): { expected?: string; found?: string } {

@@ -1,8 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { isStepsealError, StepsealError } from '../base/errors.ts';
-import { assertOwnFolder } from '../keys/files.ts';
+import { assertOwnFolder, makeFolder } from '../keys/files.ts';
 import { isAbsent, storeError } from './errors.ts';
 
 const SQLITE_BUSY = 5;
@@ -21,7 +21,7 @@ export function lockFolder(folder: string): FolderLock {
   const pidFile = join(folder, 'pid');
   const lockFile = join(folder, 'lock');
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     assertOwnFolder(folder);
     const lock = takeLock(lockFile, () => locked(folder, pidFile));
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });

@@ -5,6 +5,7 @@ import type { Prehash } from '../base/ports.ts';
 import { formatTimeMs } from '../base/time.ts';
 import { checkIdentity, checkIssuer, checkSct, type ExpectedIdentity, trustedIssuer, trustedTimes } from './certificate.ts';
 import { type ArtifactDigests, checkSignature, checkSubject, signedContent } from './content.ts';
+import { counted } from './counted.ts';
 import { checkCheckpoint, checkEntry, checkInclusion, type KnownCheckpoint, trustedLogOf } from './log.ts';
 import { openBundle, type OpenedBundle } from './opened.ts';
 import type { TrustMaterial } from './trust.ts';
@@ -66,7 +67,7 @@ export function checkBundle(opened: OpenedBundle, expectation: Expectation, cont
       checkEntry(entry, content!.entry);
       return trusted;
     }, ({ key }) => `entry ${entry.logIndex} of ${key.origin} is about this signature`);
-    step('inclusion', [['log', log]], () => checkInclusion(entry), () => `in the tree of ${entry.inclusionProof.treeSize} entries`);
+    step('inclusion', [['log', log]], () => checkInclusion(entry), () => `in the tree of ${counted(entry.inclusionProof.treeSize, 'entry', 'entries')}`);
     step('checkpoint', [['log', log]], () => checkCheckpoint(entry, log!, known), ({ origin }) => `signed by ${origin}`);
   }
   if (opened.bundle.tlogEntries.length === 0) links.push(failed('log', new StepsealError('TLOG_MISSING', 'the bundle has no log entry')));

@@ -6,6 +6,7 @@ import { builderId, invocationId, provenanceIdentity, SLSA_PROVENANCE } from '..
 import { parseSpiffeId } from '../spiffe/id.ts';
 import { checkBundle, type Context, type Expectation } from './bundle.ts';
 import type { ArtifactDigests } from './content.ts';
+import { counted } from './counted.ts';
 import { type EvidenceSet, missing, type NamedBytes, openAll } from './evidenceSet.ts';
 import { checkGraph } from './graph.ts';
 import type { OpenedBundle } from './opened.ts';
@@ -52,7 +53,7 @@ function chainFrom({ bundle: signed, verdict }: Signed, of: string, set: Evidenc
     }),
   );
   const parts = rest?.parts ?? [noProvenance(set, candidates, expectation)];
-  return combine('chain', `built and signed as ${signed.uri} says`, [artifact, ...parts], { of });
+  return combine('chain', `signed by ${signed.uri}, built as the provenance says`, [artifact, ...parts], { of });
 }
 
 /** Who signed the artifact, or, with `predicateType`, an attestation of that type about it; nothing about how it came to be. */
@@ -144,7 +145,7 @@ function checkProvenance(bundle: OpenedBundle, signed: OpenedBundle, trustDomain
 function checkSteps(provenance: Provenance, bundle: OpenedBundle, signed: OpenedBundle, set: EvidenceSet, { artifact, issuer }: ChainExpectation, context: Context): Verdict[] {
   const listed = provenance.byproducts.filter(({ kind }) => kind === 'step-claim');
   const results = listed.map((byproduct) => checkStep(byproduct, provenance, set, issuer, context));
-  const steps = combine('steps', `${listed.length} steps`, [checkStepSet(provenance), ...results.map(({ verdict }) => verdict)]);
+  const steps = combine('steps', counted(listed.length, 'step'), [checkStepSet(provenance), ...results.map(({ verdict }) => verdict)]);
   const linked = results.flatMap(({ linked: found }) => found ?? []);
   const graph = linked.length === 0 || linked.length < listed.length ? notChecked('graph', 'steps') : checkGraph(provenance, linked, artifact, signed, bundle);
   return [steps, graph];

@@ -7,6 +7,7 @@ import { SLSA_PROVENANCE } from '../provenance/uris.ts';
 import { parseSpiffeId } from '../spiffe/id.ts';
 import { certificateEvidence } from '../x509/evidence.ts';
 import type { ArtifactDigests } from './content.ts';
+import { counted } from './counted.ts';
 import type { OpenedBundle } from './opened.ts';
 import type { LinkedStep } from './steps.ts';
 import { check, combine, type Verdict } from './verdict.ts';
@@ -20,7 +21,7 @@ export function checkGraph(provenance: Provenance, steps: readonly LinkedStep[],
     check('linkage', () => checkLinkage(provenance, steps)),
     check('keys', () => checkKeys([signed, provenanceBundle, ...steps.flatMap(({ claimBundle, nodeBundle }) => [claimBundle, nodeBundle])])),
   ];
-  return combine('graph', `${steps.length} steps of run ${provenance.runUid}`, children);
+  return combine('graph', `${counted(steps.length, 'step')} of run ${provenance.runUid}`, children);
 }
 
 /** All claims are of one run, the run of the provenance, and of its definition. */
@@ -104,7 +105,7 @@ function checkResults({ byproducts }: Provenance, steps: readonly LinkedStep[]):
     const unlisted = claim.results.find(({ name, scope }) => !own.some((result) => result.result === name && result.scope === scope));
     if (unlisted !== undefined) throw new StepsealError('CHAIN_INCONSISTENT', `the provenance does not list a result of step ${claim.step}`, { expected: unlisted.name });
   }
-  return `${listed.length} results, each as its producer left it`;
+  return `${counted(listed.length, 'result')}, each as its producer left it`;
 }
 
 /** Every input that a step names was made by an earlier step or is listed as a dependency. All of them, not some. */
@@ -114,7 +115,7 @@ function checkLinkage({ dependencies }: Provenance, steps: readonly LinkedStep[]
   if (unlisted !== undefined) {
     throw new StepsealError('LINKAGE_INCOMPLETE', 'an input comes from nowhere', { expected: 'made by an earlier step, or a resolved dependency', found: `${unlisted.name} sha256:${unlisted.digest['sha256']}` });
   }
-  return `${steps.flatMap(({ claim }) => claim.inputs).length} inputs of steps, each accounted for`;
+  return `${counted(steps.flatMap(({ claim }) => claim.inputs).length, 'input')} of steps, each accounted for`;
 }
 
 /** A key belongs to one identity and attempt (DESIGN section 4). */
@@ -127,5 +128,5 @@ function checkKeys(bundles: readonly OpenedBundle[]): string {
     if (before !== undefined && before !== owner) throw new StepsealError('KEY_REUSE', `the key of ${name} was certified for somebody else too`, { expected: before, found: owner });
     owners.set(key, owner);
   }
-  return `${owners.size} keys, each of one attempt`;
+  return `${counted(owners.size, 'key')}, each of one attempt`;
 }

@@ -1,24 +1,22 @@
-import { fromUtf8, sha256 } from '../base/bytes.ts';
+import { fromUtf8 } from '../base/bytes.ts';
 import { isStepsealError, StepsealError } from '../base/errors.ts';
-import { toHex } from '../base/hex.ts';
 import { parseJson } from '../base/json.ts';
 import { isObject, Reader } from '../base/read.ts';
 import { formatTime } from '../base/time.ts';
 import { decodePem } from '../der/pem.ts';
-import { type CertificateAuthority, type LogInstance, parseTrustedRoot } from '../envelope/trustedRoot.ts';
-import type { Validity } from '../envelope/validity.ts';
 import { parseCheckpoint } from '../merkle/checkpoint.ts';
 import { decodeJwtSvid } from '../spiffe/jwtValidate.ts';
 import { parseCertificate } from '../x509/certificate.ts';
 import { explain, type Explanation } from './explanation.ts';
 import { explainBundle, explainCheckpoint } from './inspectBundle.ts';
 import { explainCertificate } from './inspectCertificate.ts';
+import { explainSigningConfig, explainSpiffeBundle, explainTrustedRoot } from './inspectTrust.ts';
 
-const KINDS = 'a bundle, a certificate or SVID (PEM or DER), a JWT-SVID, a checkpoint, or a trusted root';
+const KINDS = 'a bundle, a certificate or SVID (PEM or DER), a JWT-SVID, a checkpoint, a trusted root, a signing config, or a SPIFFE bundle';
 
 /**
- * Says in words what these bytes are: a Sigstore bundle, certificates, a JWT-SVID, a checkpoint or a trusted root.
- * Nothing is verified. Throws INSPECT_UNKNOWN, and what the reader of the recognised format throws.
+ * Says in words what these bytes are: a Sigstore bundle, certificates, a JWT-SVID, a checkpoint, or trust material.
+ * Nothing is verified, and nothing is repeated of what is not known: it may be a key. Throws INSPECT_UNKNOWN, and what the reader of the recognised format throws.
  */
 export function inspect(bytes: Uint8Array): Explanation {
   // DER of a certificate is a SEQUENCE with a length of two bytes
@@ -28,7 +26,8 @@ export function inspect(bytes: Uint8Array): Explanation {
   if (text.trimStart().startsWith('{')) return explainJson(bytes);
   if (/^[\w-]+\.[\w-]+\.[\w-]+\s*$/.test(text)) return explainJwt(text.trim());
   if (text.includes('\n\n— ')) return explainCheckpoint(parseCheckpoint(text));
-  throw unknown(text);
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) throw unknown('a private key, which is not shown');
+  throw unknown(text === '' ? 'nothing: it is empty' : `${text.length} characters of text`);
 }
 
 function textOf(bytes: Uint8Array): string {
@@ -52,39 +51,12 @@ function explainPem(text: string): Explanation {
 function explainJson(bytes: Uint8Array): Explanation {
   const json = parseJson(bytes, { size: 24 * 1024 * 1024 });
   const mediaType = isObject(json) ? json['mediaType'] : undefined;
+  if (mediaType === undefined && isObject(json) && Array.isArray(json['keys'])) return explainSpiffeBundle(bytes);
   if (typeof mediaType !== 'string') throw unknown('JSON without a mediaType');
   if (mediaType.includes('.bundle')) return explainBundle(bytes);
   if (mediaType.includes('.trustedroot')) return explainTrustedRoot(bytes);
+  if (mediaType.includes('.signingconfig')) return explainSigningConfig(bytes);
   throw unknown(mediaType);
-}
-
-function explainTrustedRoot(bytes: Uint8Array): Explanation {
-  const root = parseTrustedRoot(bytes);
-  return explain(
-    'Sigstore trusted root v0.1',
-    [
-      ['says', 'whose signatures count, and for which time'],
-      ['file', `sha256:${toHex(sha256(bytes))}`],
-    ],
-    [
-      ...root.certificateAuthorities.map((authority) => explainAuthority('Certificate authority', authority)),
-      ...root.tlogs.map((log) => explainLog('Transparency log of signatures', log)),
-      ...root.ctlogs.map((log) => explainLog('Transparency log of certificates', log)),
-      ...root.timestampAuthorities.map((authority) => explainAuthority('Timestamp authority', authority)),
-    ],
-  );
-}
-
-function explainAuthority(title: string, { uri, certificates, validFor }: CertificateAuthority): Explanation {
-  return explain(title, [['at', uri || undefined], ['trusted', validityOf(validFor)]], certificates.map((der) => explainCertificate(parseCertificate(der))));
-}
-
-function explainLog(title: string, { baseUrl, keyDetails, logId, validFor }: LogInstance): Explanation {
-  return explain(title, [['at', baseUrl], ['key', keyDetails], ['log id', toHex(logId)], ['trusted', validityOf(validFor)]]);
-}
-
-function validityOf({ start, end }: Validity): string {
-  return `from ${formatTime(start)} ${end === undefined ? 'until further notice' : `to ${formatTime(end)}`}`;
 }
 
 function explainJwt(token: string): Explanation {

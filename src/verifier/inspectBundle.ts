@@ -11,6 +11,7 @@ import { parseNodeEvidence } from '../provenance/nodeEvidence.ts';
 import { parseProvenance } from '../provenance/slsaRead.ts';
 import { NODE_EVIDENCE, SLSA_PROVENANCE, STEP_CLAIM } from '../provenance/uris.ts';
 import { parseTimestampResponse } from '../x509/timestamp.ts';
+import { counted } from './counted.ts';
 import { explain, type Explanation } from './explanation.ts';
 import { explainCertificate } from './inspectCertificate.ts';
 import { openBundle } from './opened.ts';
@@ -70,7 +71,7 @@ function meaningOf(predicateType: string, payload: Uint8Array): readonly [string
         [
           ...evidenceFacts(node.evidence),
           ['ran', `${formatTimeMs(node.started)} to ${formatTimeMs(node.finished)}, exit code ${node.exitCode}${node.reason === '' ? '' : `, ${node.reason}`}`],
-          ['hashed', `${node.results.length} results and ${node.artifacts.length} artifacts at ${formatTimeMs(node.observed)}`],
+          ['hashed', `${counted(node.results.length, 'result')} and ${counted(node.artifacts.length, 'artifact')} at ${formatTimeMs(node.observed)}`],
         ],
       ];
     }
@@ -123,7 +124,7 @@ function explainEntry(entry: TlogEntry): Explanation {
     [
       ['entry', `${logIndex} of log ${toHex(logId)}`],
       ['kind', `${kindVersion.kind} ${kindVersion.version}`],
-      ['proof', `${inclusionProof.hashes.length} hashes to the root of ${inclusionProof.treeSize} entries`],
+      ['proof', `${counted(inclusionProof.hashes.length, 'hash', 'hashes')} to the root of ${counted(inclusionProof.treeSize, 'entry', 'entries')}`],
     ],
     [checkpointPart(inclusionProof.checkpoint)],
   );
@@ -141,7 +142,7 @@ function checkpointPart(text: string): Explanation {
 export function explainCheckpoint({ origin, size, root, extensions, note }: SignedCheckpoint): Explanation {
   return explain('Checkpoint', [
     ['log', origin],
-    ['size', `${size} entries`],
+    ['size', counted(size, 'entry', 'entries')],
     ['root', toBase64(root)],
     ...extensions.map((line) => ['extension', line] as const),
     ...note.signatures.map(({ name, keyHint }) => ['signed by', `${name}, key ${toHex(keyHint)}`] as const),

@@ -71,7 +71,7 @@ function usesOf({ keyUsage }: Certificate): string | undefined {
 
 function custodyOf(custody: 'seal' | 'in-step' | 'bearer'): string {
   const texts = {
-    seal: 'seal: the agent held the key, the step never had it',
+    seal: 'seal: the key was made for one seal, and no step ever had it',
     'in-step': 'in-step: the step held the key itself',
     bearer: 'bearer: whoever had the token held the key',
   };

@@ -9,6 +9,7 @@ import { matchIdentity, parseIdentityPattern } from '../spiffe/pattern.ts';
 import { parseSpiffeId } from '../spiffe/id.ts';
 import { certificateEvidence } from '../x509/evidence.ts';
 import { checkBundle, type Context, type Expectation } from './bundle.ts';
+import { counted } from './counted.ts';
 import { type EvidenceSet, missing } from './evidenceSet.ts';
 import type { OpenedBundle } from './opened.ts';
 import { checkRole } from './role.ts';
@@ -104,7 +105,7 @@ function checkClaim(bundle: OpenedBundle, step: ProvenStep, signer: Expectation,
   let value: StepClaim | undefined;
   const content = check('claim', () => {
     value = parseClaim(payloadOf(bundle));
-    return `${value.results.length} results, ${value.artifacts.length} artifacts`;
+    return `${counted(value.results.length, 'result')}, ${counted(value.artifacts.length, 'artifact')}`;
   });
   const certificate = value === undefined ? notChecked('evidence', 'claim') : checkCertificateEvidence(bundle, value);
   const children = [checkBundle(bundle, signer, context), checkRole(bundle, step.identity, 'the claim'), content, certificate];

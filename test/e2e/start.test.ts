@@ -44,7 +44,7 @@ describe('stepseal start without a file', () => {
     expect(said).toContain(`created trust domain example.org; its keys are plain PKCS#8 files, mode 0600, in ${bed.state}/server/keys`);
     for (const step of ['source', 'build', 'sbom']) expect(said).toContain(`identity  spiffe://example.org/ns/local/task/release/step/${step}`);
     expect(said).toMatch(/sealed {4}1 artifact, claim, node evidence in [\d.]+ ms/);
-    expect(said).toContain('PASS: built and signed as spiffe://example.org/ns/local/task/release/step/build says');
+    expect(said).toContain('PASS: signed by spiffe://example.org/ns/local/task/release/step/build, built as the provenance says');
     expect(said).toContain(`./stepseal verify ${out('stepseal-0.1.0.tgz')} --bundle ${bed.path('out')}`);
     expect(said).toContain('cosign verify-blob-attestation');
     expect(bed.processes()).toEqual([]);

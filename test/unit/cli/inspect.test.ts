@@ -7,7 +7,10 @@ import { certifyAuthority } from '../../../src/ca/authority.ts';
 import { issueX509Svid, svidIssuer } from '../../../src/ca/svid.ts';
 import { runCli } from '../../../src/cli/run.ts';
 import { encodePem } from '../../../src/der/pem.ts';
+import { encodeSigningConfig } from '../../../src/envelope/signingConfig.ts';
+import { encodeSpiffeBundle } from '../../../src/spiffe/bundleDocument.ts';
 import { signJwtSvid } from '../../../src/spiffe/jwtSvid.ts';
+import { signingConfig } from '../../../src/trust/signingConfig.ts';
 import { golden } from '../../fakes/golden.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { seededRng, seededSigner } from '../../fakes/seeded.ts';
@@ -22,9 +25,10 @@ const run = await makeRun(universe);
 const file = (name: string): Uint8Array => run.files.find((each) => each.name === name)!.bytes;
 const build = 'spiffe://example.org/ns/local/task/release/step/build';
 
+const make = { trustDomain: 'example.org', now: START, rng: seededRng('svid') };
+const root = await certifyAuthority('identity-root', { ...make, signer: seededSigner('identity root') });
+
 async function svid(): Promise<string> {
-  const make = { trustDomain: 'example.org', now: START, rng: seededRng('svid') };
-  const root = await certifyAuthority('identity-root', { ...make, signer: seededSigner('identity root') });
   const authority = await certifyAuthority('svid-ca', { ...make, signer: seededSigner('svid ca'), issuer: root });
   const issuer = svidIssuer({ trustDomain: 'example.org', authority, clock: { now: () => START }, rng: make.rng });
   const { chain } = await issueX509Svid(issuer, { spiffeId: build, spki: seededSigner('workload').spki, seconds: 300 });
@@ -41,6 +45,8 @@ const FILES: Record<string, () => Promise<string | Uint8Array> | string | Uint8A
   jwt: () => signJwtSvid({ signer: seededSigner('jwt'), kid: 'k1', sub: build, aud: ['sigstore'], iss: 'https://example.org', iat: START, exp: START + 300_000, claims: { attempt: 'run-1-build' } }),
   checkpoint: () => checkpointOf(universe, 3, treeOf(universe.leaves.slice(0, 3)).root()),
   'trusted-root': () => encodedTrust(universe),
+  'signing-config': () => encodeSigningConfig(signingConfig({ operator: 'example.org', http: 'http://localhost:7980', issuer: 'https://example.org', start: START })),
+  'spiffe-bundle': () => encodeSpiffeBundle({ x509Authorities: [root.certificate.der], jwtAuthorities: [{ kid: 'k1', spki: seededSigner('jwt').spki }], sequence: 3 }),
 };
 
 async function inspected(name: string, content: string | Uint8Array, ...flags: string[]): Promise<{ code: number; out: string; err: string }> {
@@ -71,6 +77,16 @@ describe('stepseal inspect', () => {
     const { code, err } = await inspected('unknown', content);
     expect(code).toBe(1);
     expect(err).toContain('INSPECT_UNKNOWN: unknown: this is nothing that Stepseal can explain');
+  });
+
+  test.each([
+    ['a key', encodePem('PRIVATE KEY', Buffer.from('secret'.repeat(20)))],
+    ['a key before its certificate', `${encodePem('PRIVATE KEY', Buffer.from('secret'.repeat(20)))}${encodePem('CERTIFICATE', Buffer.from('certificate'))}`],
+    ['a join token', 'c2VjcmV0c2VjcmV0c2VjcmV0'],
+  ])('shows nothing of %s', async (_, content) => {
+    const { code, err } = await inspected('secret', content);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^stepseal: INSPECT_UNKNOWN: .*; found (?:a private key, which is not shown|24 characters of text)\n$/);
   });
 
   test('names the file in a broken bundle', async () => {

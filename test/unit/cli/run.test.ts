@@ -37,6 +37,12 @@ describe('the command line', () => {
     expect(JSON.parse(out)).toEqual({ error: { code: 'USAGE', message: 'there is no command sael', expected: 'seal' } });
   });
 
+  test.each(['status', 'join-token'])('%s says where no server answers', async (name) => {
+    expect(await call(name, '--socket', '/nowhere/admin.sock')).toEqual({
+      code: 3, out: '', err: 'stepseal: SERVICE_UNREACHABLE: no server answers on /nowhere/admin.sock; expected a running server; STEPSEAL_ADMIN_SOCKET says where; found connect ENOENT /nowhere/admin.sock\n',
+    });
+  });
+
   test.each(TABLE.map(({ name }) => name))('%s --help shows usage, options and examples, without escapes', async (name) => {
     const { code, out } = await call(name, '--help');
     const entry = TABLE.find((candidate) => candidate.name === name)!;

@@ -115,6 +115,7 @@ describe('stepseal seal', () => {
     ['no agent', ['seal', 'app.tgz'], 3, 'AGENT_UNAVAILABLE'],
     ['a digest in upper case', ['seal', `sha256:${DIGEST.toUpperCase()}`], 1, 'DIGEST_INVALID'],
     ['two artifacts of one name', ['seal', 'a/x', 'b/x'], 2, 'USAGE'],
+    ['an output folder that cannot be made', ['seal', 'app.tgz', '--out', '/proc/none/out'], 1, 'FILE_UNWRITABLE: /proc/none/out cannot be written to: there is no such file'],
     ['--predicate without --type', ['seal', 'a', '--predicate', 'p'], 2, 'USAGE'],
     ['a predicate that is not there', ['seal', 'a', '--predicate', 'p', '--type', 't'], 1, 'FILE_UNREADABLE'],
   ])('%s is refused', async (_, args, code, error) => {
