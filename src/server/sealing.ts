@@ -10,8 +10,8 @@ import type { Appended } from '../log/types.ts';
 import { assertPredicateAllowed, type StatementRole } from '../registry/predicates.ts';
 import { type SealItem, type SealRequest, type SealResponse, SealResponseSchema } from '../rpc/gen/stepseal/node_pb.js';
 import { possessionMessage } from '../signer/possession.ts';
+import { inSlices } from '../signer/slices.ts';
 import type { StepBinding } from './binding.ts';
-import { inSlices } from './slices.ts';
 
 /** Items of one Seal: one certificate for all of them, a timestamp and a log entry for each. */
 export const MAX_ITEMS = 10_000;

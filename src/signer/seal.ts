@@ -9,6 +9,7 @@ import { encodeHashedRekord, HASHED_REKORD } from '../envelope/hashedRekord.ts';
 import { type Caller, CallerSchema, SealRequestSchema, type SealRequest, type SealResponse } from '../rpc/gen/stepseal/node_pb.js';
 import { createSealKey, type SealKey } from './key.ts';
 import { possessionMessage } from './possession.ts';
+import { inSlices } from './slices.ts';
 
 export type Content =
   /** message signature over an artifact that is known by its SHA-256 */
@@ -47,7 +48,7 @@ export interface SealOrder {
  */
 export async function seal(order: SealOrder, ports: SealPorts): Promise<SealedContent[]> {
   const key = await createSealKey(ports.prehash);
-  const signed = order.contents.map((content) => signContent(content, key));
+  const signed = await inSlices(order.contents, (content) => signContent(content, key));
   const caller = create(CallerSchema, order.caller);
   const requestId = toHex(ports.rng.bytes(16));
   const time = ports.clock.now();
@@ -80,7 +81,7 @@ export async function seal(order: SealOrder, ports: SealPorts): Promise<SealedCo
       found: String(response.items.length),
     });
   }
-  return signed.map((item, index) => assemble(item, response, index));
+  return inSlices(signed, (item, index) => assemble(item, response, index));
 }
 
 /** What possession messages and certified keys call the caller's attempt. */
