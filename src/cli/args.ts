@@ -85,9 +85,9 @@ function readValue(name: string, option: Option, value: string): string | number
   }
   if (option.type !== 'integer') return value;
   const number = Number(value);
-  const max = option.max ?? Number.MAX_SAFE_INTEGER;
-  if (!/^\d+$/.test(value) || number > max) {
-    throw new StepsealError('USAGE', `--${name} is a whole number`, { expected: option.max === undefined ? 'decimal digits' : `0 to ${max}`, found: value });
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
+  if (!/^\d+$/.test(value) || number < min || number > max) {
+    throw new StepsealError('USAGE', `--${name} is a whole number`, { expected: `${min} to ${max}`, found: value });
   }
   return number;
 }

@@ -1,6 +1,6 @@
 /** Flags of a command; the key is the long name: `{ 'trust-domain': { value: 'NAME', text: '…' } }`. */
 export interface Option {
-  /** default `string`; `integer` is a decimal number of 0 to 2^53-1 */
+  /** default `string`; `integer` is a decimal number */
   readonly type?: 'string' | 'boolean' | 'integer';
   /** what stands for the value in the help, such as FILE, DIR, URL; FILE and DIR complete as such in a shell */
   readonly value?: string;
@@ -8,7 +8,8 @@ export interface Option {
   readonly short?: string;
   /** may be given several times; collected in order */
   readonly multiple?: boolean;
-  /** largest value of an `integer` */
+  /** smallest and largest value of an `integer`, 0 and 2^53-1 unless they say otherwise */
+  readonly min?: number;
   readonly max?: number;
   /** used when the flag is absent; printed in the help */
   readonly default?: string | number;

@@ -9,7 +9,7 @@ export const command = defineCommand({
   positionals: { min: 0, max: 0 },
   description: 'The token lets one agent join, once, before it expires.\nIt is a secret until then; give it to the agent in a file or an environment variable.',
   options: {
-    ttl: { type: 'integer', value: 'SECONDS', default: 600, text: 'how long the token can be used' },
+    ttl: { type: 'integer', min: 1, max: 86_400, value: 'SECONDS', default: 600, text: 'how long the token can be used' },
     socket: ADMIN_SOCKET_OPTION,
   },
   examples: [{ line: '(umask 077; stepseal join-token --ttl 60 > token)', text: 'for an agent that starts now' }],

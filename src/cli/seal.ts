@@ -29,8 +29,8 @@ export const command = defineCommand({
   description: [
     'ARTIFACT is a file, which the agent opens and hashes itself, or sha256:HEX. The agent attests the calling process,',
     'signs as its identity and answers with one Sigstore bundle v0.3 per artifact, written as NAME.sigstore.json.',
-    'With --predicate the artifacts become the subjects of one in-toto statement instead. With --admin the server seals,',
-    'without an agent, as the person who may open its admin socket.',
+    'With --predicate the artifacts become the subjects of one in-toto statement, and its bundle has the name of that file.',
+    'With --admin the server seals, without an agent, as the person who may open its admin socket.',
   ].join('\n'),
   options: {
     out: { value: 'DIR', default: '.', text: 'where the bundles are written' },

@@ -27,7 +27,7 @@ export function runPrinter(out: (text: string) => void, colour: boolean): (event
         return;
       case 'step-started':
         out(`\n  ${cyan('●')} ${bold(name(event))}\n`);
-        row('identity', `${bold(event.spiffeId)} ${dim(`given in ${ms(event.elapsedUs)}, ${event.ms.toFixed(0)} ms after its first process`)}`);
+        row('identity', `${bold(event.spiffeId)}  ${dim(`given in ${ms(event.elapsedUs)}, ${event.ms.toFixed(0)} ms after its first process`)}`);
         event.attested.forEach((line, index) => row(index === 0 ? 'attested' : '', line));
         return;
       case 'output':
@@ -74,7 +74,7 @@ function artifactLine({ name, sha256, path }: SealedArtifact): string {
 
 /** What provenance says, in a few lines. */
 export function provenanceLines(statement: { readonly subject: readonly { readonly name?: string; readonly digest: Readonly<Record<string, string>> }[] }, facts: {
-  readonly builderId: string; readonly invocationId: string; readonly byproducts: number; readonly dependencies: readonly Readonly<Record<string, string>>[]; readonly ms: number;
+  readonly builderId: string; readonly invocationId: string; readonly byproducts: number; readonly dependencies: readonly { readonly name: string; readonly digest: Readonly<Record<string, string>> }[]; readonly ms: number;
 }, colour: boolean): string {
   const { bold, dim } = styles(colour);
   const row = (label: string, text: string): string => `    ${dim(label.padEnd(9))} ${text}\n`;
@@ -83,7 +83,7 @@ export function provenanceLines(statement: { readonly subject: readonly { readon
     row('builder', facts.builderId),
     row('run', facts.invocationId),
     ...statement.subject.map((subject, index) => row(index === 0 ? 'subjects' : '', `${printable(subject.name ?? '')}  sha256:${subject.digest['sha256'] ?? ''}`)),
-    ...facts.dependencies.map((digest, index) => row(index === 0 ? 'made from' : '', Object.entries(digest).map(([algorithm, hex]) => `${algorithm}:${hex}`).join(' '))),
+    ...facts.dependencies.map(({ name: what, digest }, index) => row(index === 0 ? 'made from' : '', `${printable(what)}  ${Object.entries(digest).map(([algorithm, hex]) => `${algorithm}:${hex}`).join(' ')}`)),
     row('lists', `${facts.byproducts} step claims, node evidences and results, each by digest`),
   ].join('');
 }

@@ -21,7 +21,9 @@ function lines(verdict: Verdict, depth: number, style: Styles): string[] {
   const indent = '  '.repeat(depth);
   const reason = code === undefined || children.length > 0 ? '' : `${style.red(code)}: `;
   const text = status === 'ok' && children.length === 0 ? style.dim(printable(message)) : printable(message);
-  const own = [`${indent}${mark} ${style.bold(link)}${of === undefined ? '' : ` ${printable(of)}`}: ${reason}${text}`];
+  // what the whole comes to stands in the last line
+  const says = status === 'ok' && depth === 0 ? '' : `: ${reason}${text}`;
+  const own = [`${indent}${mark} ${style.bold(link)}${of === undefined ? '' : ` ${printable(of)}`}${says}`];
   if (expected !== undefined) own.push(`${indent}    expected ${printable(expected)}`);
   if (found !== undefined) own.push(`${indent}    found    ${printable(found)}`);
   // what every bundle has in common is told in one line where it holds

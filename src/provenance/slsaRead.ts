@@ -48,7 +48,8 @@ export interface Provenance {
   readonly runUid: string;
   readonly isolation: Isolation;
   readonly taskRuns: readonly ProvenTaskRun[];
-  readonly dependencies: readonly DigestSet[];
+  /** what went in; the name, or else the URI, as the builder gave it */
+  readonly dependencies: readonly { readonly name: string; readonly digest: DigestSet }[];
   readonly builderId: string;
   readonly invocationId: string;
   /** ms since the epoch */
@@ -77,13 +78,18 @@ export function parseProvenance(payload: Uint8Array): Provenance {
     runUid: readUid(internal.at('runUid')),
     isolation: readChoice(internal.at('isolation'), ['isolated', 'unisolated']),
     taskRuns: internal.at('taskRuns').array().map(readTaskRun),
-    dependencies: definition.at('resolvedDependencies').optional((list) => list.array().map((item) => readDigestSet(item.at('digest'), false))) ?? [],
+    dependencies: definition.at('resolvedDependencies').optional((list) => list.array().map(readDependency)) ?? [],
     builderId: details.at('builder').at('id').string('a URI', /^https:\/\/[\x21-\x7e]+$/),
     invocationId: metadata.at('invocationId').string(),
     started: parseTime(metadata.at('startedOn').string()),
     finished: parseTime(metadata.at('finishedOn').string()),
     byproducts: details.at('byproducts').array().map(readByproduct),
   };
+}
+
+function readDependency(item: Reader): Provenance['dependencies'][number] {
+  const text = (name: string): string | undefined => item.at(name).optional((reader) => reader.string());
+  return { name: text('name') ?? text('uri') ?? '', digest: readDigestSet(item.at('digest'), false) };
 }
 
 /** SLSA v1: "reject unrecognized fields in externalParameters", at every depth that we define. */

@@ -48,17 +48,18 @@ function takeLock(path: string, busy: () => StepsealError): DatabaseSync {
 }
 
 function locked(folder: string, pidFile: string): StepsealError {
-  return new StepsealError('FOLDER_LOCKED', `the data folder ${folder} is in use by ${holder(pidFile)}`, {
-    expected: 'one server or agent for each data folder',
+  const pid = holder(pidFile);
+  return new StepsealError('FOLDER_LOCKED', `the data folder ${folder} is in use by ${pid === undefined ? 'a process that just starts' : `process ${pid}`}`, {
+    expected: `one server or agent for each data folder${pid === undefined ? '' : `; \`kill ${pid}\` stops that one`}`,
   });
 }
 
-function holder(pidFile: string): string {
+function holder(pidFile: string): string | undefined {
   try {
-    return `process ${readFileSync(pidFile, 'utf8').trim()}`;
+    return readFileSync(pidFile, 'utf8').trim();
   } catch (error) {
     // the other process is between the two steps of lockFolder
-    if (isAbsent(error)) return 'a process that just starts';
+    if (isAbsent(error)) return undefined;
     throw error;
   }
 }

@@ -111,7 +111,7 @@ function checkResults({ byproducts }: Provenance, steps: readonly LinkedStep[]):
 /** Every input that a step names was made by an earlier step or is listed as a dependency. All of them, not some. */
 function checkLinkage({ dependencies }: Provenance, steps: readonly LinkedStep[]): string {
   const outside = outsideInputs(steps.map(({ claim }) => claim));
-  const unlisted = outside.find(({ digest }) => !dependencies.some((dependency) => dependency['sha256'] === digest['sha256']));
+  const unlisted = outside.find(({ digest }) => !dependencies.some((dependency) => dependency.digest['sha256'] === digest['sha256']));
   if (unlisted !== undefined) {
     throw new StepsealError('LINKAGE_INCOMPLETE', 'an input comes from nowhere', { expected: 'made by an earlier step, or a resolved dependency', found: `${unlisted.name} sha256:${unlisted.digest['sha256']}` });
   }

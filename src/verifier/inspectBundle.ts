@@ -84,6 +84,7 @@ function meaningOf(predicateType: string, payload: Uint8Array): readonly [string
           ['run', provenance.invocationId],
           ['ran', `${formatTimeMs(provenance.started)} to ${formatTimeMs(provenance.finished)}, ${provenance.isolation}`],
           ...provenance.taskRuns.flatMap(({ uid, steps }) => steps.map(({ name, identity, outcome }) => ['step', `${name} of TaskRun ${uid}: ${outcome}, ${identity}`] as const)),
+          ...provenance.dependencies.map(({ name, digest }) => ['made from', `${name} ${Object.entries(digest).map(([algorithm, hex]) => `${algorithm}:${hex}`).join(' ')}`] as const),
           ...provenance.byproducts.map((byproduct) => ['by-product', `${byproduct.kind}${byproduct.kind === 'result' ? ` ${byproduct.result}` : ''} of step ${byproduct.step} sha256:${byproduct.sha256}`] as const),
         ],
       ];
