@@ -25,7 +25,7 @@ export const command = defineCommand({
     { line: 'source <(stepseal completion bash)', text: 'for this shell' },
     { line: 'stepseal completion fish > ~/.config/fish/completions/stepseal.fish', text: 'for good' },
   ],
-  run: async ({ positionals, io }) => {
+  run: async ({ positionals, json, io }) => {
     const [shell = ''] = positionals;
     const write = Object.hasOwn(WRITERS, shell) ? WRITERS[shell] : undefined;
     if (write === undefined) throw new StepsealError('USAGE', 'this shell is not known', { expected: Object.keys(WRITERS).join(', '), found: shell });
@@ -36,7 +36,7 @@ export const command = defineCommand({
         [name, ...(option.aliases ?? [])].map((long) => ({ ...option, long })),
       ),
     }));
-    io.out(write(entries));
+    io.out(json ? `${JSON.stringify({ shell, script: write(entries) })}\n` : write(entries));
     return 0;
   },
 });

@@ -103,7 +103,7 @@ export function nextSteps(summary: Summary, { out, kept, ok, colour }: { readonl
   const lines = ok ? checkCommands(summary, out, title) : [`\n${dim(`what there is lies in ${out}`)}`];
   if (kept.length > 0) {
     lines.push(
-      title('Sign something', `server and agent keep running; \`kill ${kept.join(' ')}\` stops them:`),
+      title('Sign something:', `server and agent keep running, \`kill ${kept.join(' ')}\` stops them`),
       '  SIGSTORE_ID_TOKEN=$(./stepseal token --audience sigstore) cosign sign-blob FILE --bundle FILE.sigstore.json \\',
       `    --signing-config ${out}/signing_config.json --trusted-root ${out}/trusted_root.json`,
       '  ./stepseal seal FILE',
@@ -118,7 +118,7 @@ function checkCommands({ artifacts, issuer }: Summary, out: string, title: (titl
   if (first === undefined || provenance === undefined) return [title('No artifacts:', `the run left none; its provenance is ${out}/${PROVENANCE}`)];
   const artifact = first.path === undefined ? `sha256:${first.sha256}` : `${out}/${first.path}`;
   return [
-    title('Check it', `offline, with what lies in ${out}:`),
+    title('Check it:', `offline, with what lies in ${out}`),
     `  ./stepseal verify ${artifact} --bundle ${out} --trusted-root ${out}/trusted_root.json \\`,
     `    --identity ${first.bundle.identity}`,
     `  cosign verify-blob-attestation ${artifact} --bundle ${out}/${provenance.path} \\`,

@@ -187,7 +187,7 @@ describe('several documents', () => {
     const { code, out: said, err } = await bed.start([file, '--entry', 'single']);
     expect(`${code} ${err}`).toBe('0 ');
     expect(said).toContain('identity  spiffe://example.org/ns/local/task/produce/step/s');
-    expect(said).toContain('No artifacts the run left none; its provenance is');
+    expect(said).toContain('No artifacts: the run left none; its provenance is');
   });
 });
 

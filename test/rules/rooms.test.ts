@@ -7,7 +7,7 @@ import { importsOf, ROOT, typescript, type Import } from './sources.ts';
 const FLOORS = [
   ['base'],
   ['der', 'merkle', 'spiffe', 'x509', 'envelope', 'task'],
-  ['provenance', 'policy', 'verifier', 'ca', 'log', 'tsa', 'registry', 'trust'],
+  ['provenance', 'verifier', 'ca', 'log', 'tsa', 'registry', 'trust'],
   ['keys', 'store', 'rpc', 'http'],
   ['attestor', 'signer', 'agent', 'server', 'runner'],
   ['cli'],

@@ -72,6 +72,11 @@ describe('the command line', () => {
     expect(execFileSync('bash', ['-c', ask], { encoding: 'utf8' })).toBe('join-token\n--out\n');
   });
 
+  test('--json wraps the completion script', async () => {
+    const { out } = await call('completion', 'bash', '--json');
+    expect(JSON.parse(out)).toEqual({ shell: 'bash', script: (await call('completion', 'bash')).out });
+  });
+
   test('an unknown shell is refused', async () => {
     expect(await call('completion', 'csh')).toMatchObject({ code: 2, err: expect.stringContaining('bash, fish, zsh') });
   });
