@@ -63,9 +63,9 @@ async function many(bed: PartsBed, step: BedStep): Promise<Row[]> {
       return { name: `${i}`, path };
     });
     floors.push(bareSigning(MANY));
-    let done = false;
-    const sealing = step.do({ post: '/v1/seal', socket: bed.sealSocket, bodies: [JSON.stringify({ items })] }).finally(() => (done = true));
-    while (!done) {
+    const sealed = new AbortController();
+    const sealing = step.do({ post: '/v1/seal', socket: bed.sealSocket, bodies: [JSON.stringify({ items })] }).finally(() => sealed.abort());
+    while (!sealed.signal.aborted) {
       const began = performance.now();
       await health.stub(Health).check({});
       waits.push(performance.now() - began);

@@ -2,13 +2,17 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sha256, utf8 } from '../../src/base/bytes.ts';
 import { toHex } from '../../src/base/hex.ts';
 import { createPrehash } from '../../src/keys/native.ts';
+import { parseBundle } from '../../src/envelope/bundle.ts';
 import { checkLog } from '../../src/log/check.ts';
 import { ctKey, tlogKey } from '../../src/log/checkpoints.ts';
 import { STATIC_CT, TLOG } from '../../src/log/format.ts';
+import { openLog } from '../../src/log/log.ts';
+import { verifyConsistency } from '../../src/merkle/verify.ts';
 import { loadKey } from '../../src/keys/signer.ts';
 import { connectUnix } from '../../src/rpc/client.ts';
 import { Admin } from '../../src/rpc/gen/stepseal/admin_pb.js';
@@ -33,8 +37,7 @@ let server: ChildProcess | undefined;
 let folder: string | undefined;
 
 afterEach(async () => {
-  // a process that a signal ended has no exit code
-  if (server !== undefined && server.exitCode === null && server.signalCode === null) await killed(server);
+  if (server !== undefined) await killed(server);
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
 });
 
@@ -70,18 +73,19 @@ async function start(data: string): Promise<void> {
   expect(JSON.parse(line)).toHaveProperty('ready');
 }
 
-function killed(child: ChildProcess): Promise<void> {
+async function killed(child: ChildProcess): Promise<void> {
+  // a process that a signal ended has no exit code
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise<void>((done) => child.once('close', () => done()));
   child.kill('SIGKILL');
-  return gone;
+  await gone;
 }
 
 /** Seals from several callers at once until the server is killed, `afterMs` after the first answer. */
 async function load(data: string, answered: Answered[], afterMs: number, name: string): Promise<void> {
   const connections = Array.from({ length: WORKERS }, () => connectUnix(join(data, 'admin.sock')));
   let over = false;
-  let timer: NodeJS.Timeout | undefined;
-  const dead = Promise.withResolvers<void>();
+  let death: Promise<void> | undefined;
   const work = connections.map(async (connection, worker) => {
     const client = connection.stub(Seal);
     for (let round = 0; !over; round++) {
@@ -89,7 +93,7 @@ async function load(data: string, answered: Answered[], afterMs: number, name: s
       try {
         const { items } = await client.seal({ items: digests.map((digest) => ({ name: 'x', what: { case: 'sha256', value: toHex(digest) } })) }, { timeoutMs: 5_000 });
         items.forEach(({ bundle }, index) => answered.push({ sha256: digests[index]!, bundle }));
-        timer ??= setTimeout(() => void killed(server!).then(dead.resolve), afterMs);
+        death ??= wait(afterMs).then(() => killed(server!));
       } catch (error) {
         // the only failure there may be is that the server is gone
         expect(error).toMatchObject({ code: expect.stringMatching(/^(?:SERVICE_UNREACHABLE|CALL_CANCELLED|RPC_FAILED)$/) });
@@ -97,7 +101,9 @@ async function load(data: string, answered: Answered[], afterMs: number, name: s
       }
     }
   });
-  await Promise.all([...work, dead.promise]);
+  await Promise.all(work);
+  expect(death, 'a Seal was answered before the end').toBeDefined();
+  await death;
   for (const connection of connections) connection.close();
 }
 
@@ -107,11 +113,21 @@ async function checkLogs(data: string, answered: readonly Answered[]): Promise<v
     const { logOrigin, ctOrigin } = readIdentity(db)!;
     const keyOf = async (name: string, algorithm: 'ed25519' | 'ecdsa-p256-sha256') => (await loadKey(join(data, 'keys', `${name}.key`), algorithm))!;
     const logs = join(data, 'logs');
-    const tlog = await checkLog({ storage: openLogStorage({ db, folder: logs, log: 'tlog' }), format: TLOG, key: tlogKey(logOrigin, await keyOf('log', 'ed25519')) });
+    const storage = openLogStorage({ db, folder: logs, log: 'tlog' });
+    const signer = await keyOf('log', 'ed25519');
+    const tlog = await checkLog({ storage, format: TLOG, key: tlogKey(logOrigin, signer) });
     const ct = await checkLog({ storage: openLogStorage({ db, folder: logs, log: 'ct' }), format: STATIC_CT, key: ctKey(ctOrigin, await keyOf('ct-log', 'ecdsa-p256-sha256')) });
     expect([...tlog.problems, ...ct.problems]).toEqual([]);
-    expect(tlog.size).toBeGreaterThanOrEqual(answered.length);
     expect(ct.size).toBeGreaterThanOrEqual(answered.length / 3);
+
+    const log = await openLog({ storage, signer, origin: logOrigin, warn: (error) => expect.fail(String(error)) });
+    for (const { bundle } of answered) {
+      const { logIndex, canonicalizedBody, inclusionProof: { treeSize, rootHash } } = parseBundle(bundle).tlogEntries[0]!;
+      expect(await log.entry(logIndex)).toEqual(canonicalizedBody);
+      // the tree that was answered with is the beginning of the one that is there
+      verifyConsistency({ olderSize: treeSize, olderRoot: rootHash, newerSize: tlog.size, newerRoot: tlog.root, proof: await log.consistency(treeSize) });
+    }
+    await log.close();
   } finally {
     db.close();
   }
