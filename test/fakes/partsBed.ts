@@ -83,7 +83,7 @@ export async function partsBed(): Promise<PartsBed> {
       const base = join(folder, `${attempt}`);
       for (const path of ['results', 'artifacts', 'step/results']) mkdirSync(join(base, path), { recursive: true });
       const [file, ...args] = [...(isolated ? ISOLATE : []), process.execPath, CALLER, callers.path, name];
-      const child = spawn(file!, args, { stdio: ['ignore', 'ignore', 'inherit'], detached: true });
+      const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'inherit'], detached: true });
       steps.add(child);
       const caller = await callers.named(name);
       await ready?.(caller);
