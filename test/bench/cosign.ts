@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { writeFileSync } from 'node:fs';
 import { peerFile, peerMissing } from '../interop/peers/table.ts';
 import { partsBed } from '../fakes/partsBed.ts';
-import { percentile, type Row } from './row.ts';
+import { percentile } from './measure.ts';
+import type { Row } from './row.ts';
 
 const COUNT = 15;
 const LAUNCHER = join(import.meta.dirname, '../../stepseal');

@@ -10,9 +10,3 @@ export interface Row {
   /** whether the target is met */
   readonly ok?: boolean;
 }
-
-/** The value that this part of all is at or below; `at` 0.5 is the median. */
-export function percentile(values: readonly number[], at: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * at) - 1)]!;
-}

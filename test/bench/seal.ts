@@ -6,7 +6,8 @@ import { Health } from '../../src/rpc/gen/grpc/health/v1/health_pb.js';
 import { SealRequestSchema } from '../../src/rpc/gen/stepseal/seal_pb.js';
 import { connectUnix } from '../../src/rpc/client.ts';
 import { type BedStep, partsBed, type PartsBed } from '../fakes/partsBed.ts';
-import { percentile, type Row } from './row.ts';
+import { percentile, rss } from './measure.ts';
+import type { Row } from './row.ts';
 
 const WARM = 20;
 const COUNT = 200;
@@ -27,23 +28,34 @@ export async function bench(): Promise<Row[]> {
   await first.finish();
 
   const step = await bed.step(run, 'build', 2);
-  const floors = Array.from({ length: COUNT }, () => bareSeal(join(bed.folder, 'floor')));
+  const floors: number[] = [];
+  // by turns with what is beside it, so that a busy moment hits both
+  const sampleFloor = (): void => void floors.push(...Array.from({ length: COUNT / 2 }, () => bareSeal(join(bed.folder, 'floor'))));
+  sampleFloor();
   const floor = (at: number) => ({ unit: 'ms', floor: `${SIGNATURES} P-256, ${FSYNCS} fsync`, floorValue: percentile(floors, at) });
-  const rows: Row[] = [{ what: 'seal one, the very first of server and agent', value: cold!, ...floor(0.5) }];
   const target = (value: number, limit: number) => ({ value, target: `≤ ${limit}`, ok: value <= limit });
-  const add = (what: string, times: readonly number[]): void => void rows.push(
+  const both = (what: string, times: readonly number[]): Row[] => [
     { what: `seal one, ${what}, p50`, ...target(percentile(times, 0.5), 25), ...floor(0.5) },
     { what: `seal one, ${what}, p99`, ...target(percentile(times, 0.99), 100), ...floor(0.99) },
-  );
+  ];
   const bodies = Array.from({ length: WARM + COUNT }, (_, i) => JSON.stringify({ items: [{ name: 'x', sha256: digest(`http ${i}`) }] }));
-  add('HTTP, a connection each', (await step.do({ post: '/v1/seal', socket: bed.sealSocket, bodies })).times.slice(WARM));
+  const http = await step.do({ post: '/v1/seal', socket: bed.sealSocket, bodies });
+  sampleFloor();
   const messages = Array.from({ length: WARM + COUNT }, (_, i) =>
     Buffer.from(toBinary(SealRequestSchema, create(SealRequestSchema, { items: [{ name: 'x', what: { case: 'sha256', value: digest(`grpc ${i}`) } }] }))).toString('base64'));
-  add('gRPC, one connection', (await step.do({ grpc: SEAL, socket: bed.workloadSocket, messages, kept: true })).times.slice(WARM));
-  rows.push(...(await many(bed, step)));
+  const grpc = await step.do({ grpc: SEAL, socket: bed.workloadSocket, messages, kept: true });
+  sampleFloor();
+  const rows: Row[] = [
+    { what: 'seal one, the very first of server and agent', value: cold!, ...floor(0.5) },
+    ...both('HTTP, a connection each', http.times.slice(WARM)),
+    ...both('gRPC, one connection', grpc.times.slice(WARM)),
+    ...(await many(bed, step)),
+  ];
   const begun = performance.now();
   await step.finish();
   rows.push({ what: `end of that step: claim over all its ${2 * (WARM + COUNT) + ROUNDS * MANY} Seals, evidence`, unit: 'ms', value: performance.now() - begun });
+  const held = (pid: number): Row => ({ what: `memory of the ${pid === bed.server.pid ? 'server' : 'agent'} after all of this`, unit: 'MiB', value: rss(pid) });
+  rows.push(held(bed.server.pid), held(bed.agent.pid));
   await bed.close();
   return rows;
 }

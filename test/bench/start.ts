@@ -1,15 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { percentile, type Row } from './row.ts';
+import { cpuMs, percentile, rss } from './measure.ts';
+import type { Row } from './row.ts';
 
 const ROUNDS = 3;
 const SEALS = 20;
 const ROOT = join(import.meta.dirname, '../..');
-const MIB = 1024;
+const IDLE_MS = 5000;
 
 interface Started {
   /** seconds */
@@ -17,6 +18,8 @@ interface Started {
   readonly ready: number;
   /** of the steps' own programs, by the agent's account of each step */
   readonly steps: number;
+  /** ms from the runner's word that the run is over to the signed provenance */
+  readonly provenance: number;
   readonly pids: readonly number[];
 }
 
@@ -36,9 +39,11 @@ export async function bench(): Promise<Row[]> {
     await wait(1000);
   }
   const [serverPid, agentPid] = runs.at(-1)!.pids as [number, number];
-  const rss = (pid: number): number => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / MIB;
   const memory = { server: rss(serverPid), agent: rss(agentPid) };
-  const bareNode = await idleNode(rss);
+  const before = cpuMs(serverPid) + cpuMs(agentPid);
+  await wait(IDLE_MS);
+  const idle = ((cpuMs(serverPid) + cpuMs(agentPid) - before) / IDLE_MS) * 100;
+  const bareNode = await idleNode();
   const floorWall = await wallOf(process.execPath, ['-e', '0'], folder, {});
   writeFileSync(join(folder, 'a.txt'), 'a');
   const sealWall = await wallOf(join(ROOT, 'stepseal'), ['seal', 'a.txt', '--out', folder], folder, { STEPSEAL_SEAL_SOCKET: join(state, 'agent', 'seal.sock') });
@@ -56,6 +61,8 @@ export async function bench(): Promise<Row[]> {
     { what: 'server and agent ready, keys made', unit: 's', ...target(middle(runs.map(({ ready }) => ready)), 3), floor: 'node -e 0, twice', floorValue: (2 * floorWall) / 1000 },
     { what: 'memory of the server after npm start', unit: 'MiB', ...target(memory.server, 150), ...empty },
     { what: 'memory of the agent after npm start', unit: 'MiB', ...target(memory.agent, 120), ...empty },
+    { what: 'CPU of both while nothing happens', unit: '% of a core', ...target(idle, 1) },
+    { what: 'provenance of that run: checked, signed, logged', unit: 'ms', ...target(middle(runs.map(({ provenance }) => provenance)), 80) },
     { what: 'stepseal seal, process start to sealed, p50', unit: 'ms', ...target(sealWall, 150), ...bare },
   ];
 }
@@ -73,6 +80,7 @@ async function start(folder: string, state: string): Promise<Started> {
     wall,
     ready: number(/ are ready in ([\d.]+) s/g)[0]!,
     steps: number(/^ +ended .* after ([\d.]+) s/gm).reduce((sum, seconds) => sum + seconds, 0),
+    provenance: number(/^Provenance .* in ([\d.]+) ms/gm)[0]!,
     pids: /`kill ([\d ]+)`/.exec(said)![1]!.split(' ').map(Number),
   };
 }
@@ -81,7 +89,7 @@ function stop(pids: readonly number[]): void {
   for (const pid of pids.toReversed()) process.kill(pid, 'SIGTERM');
 }
 
-async function idleNode(rss: (pid: number) => number): Promise<number> {
+async function idleNode(): Promise<number> {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => 0, 1000); console.log(1)'], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');
   const value = rss(child.pid!);
