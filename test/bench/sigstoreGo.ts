@@ -19,5 +19,5 @@ export async function bench(): Promise<Row[]> {
   const trust = files.put('trusted_root.json', encodedTrust(universe));
   const { out } = runPeer('sgverify', ['--trusted-root', trust, '--artifact', `sha256:${toHex(sha256(artifact))}`, '--loop', '1000', bundle], { env: { GOMAXPROCS: '1' } });
   files.remove();
-  return [{ what: 'the same by sigstore-go (the peer)', unit: 'per second, one core', value: Math.round((JSON.parse(out) as { perSecond: number }).perSecond) }];
+  return [{ what: 'bundles verified by sigstore-go (the peer)', unit: 'per second, one core', value: Math.round((JSON.parse(out) as { perSecond: number }).perSecond) }];
 }
