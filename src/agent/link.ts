@@ -101,7 +101,7 @@ export function openLink(state: AgentState, ports: LinkPorts): Link {
       if (signal.aborted) continue;
       setUp(false, failed);
       // up to a fifth more, so that agents do not come back all at once
-      await sleep(pause * (1 + rng.bytes(1)[0]! / 1280), undefined, { signal: ending.signal }).catch(() => undefined);
+      await pauseFor(pause * (1 + rng.bytes(1)[0]! / 1280), ending.signal);
       pause = Math.min(pause * 2, limits.backoffMs.longest);
       if (!ending.signal.aborted) reconnect();
     }
@@ -125,7 +125,7 @@ export function openLink(state: AgentState, ports: LinkPorts): Link {
         reconnect();
       } catch (error) {
         tellOnce(usable(identity, clock.now()) ? 'own SVID not renewed; tried again' : 'own SVID is not valid now: where this is not the clock, this agent has to join anew', error);
-        await sleep(pause, undefined, { signal: ending.signal }).catch(() => undefined);
+        await pauseFor(pause, ending.signal);
         pause = Math.min(pause * 2, limits.backoffMs.longest);
       }
     }
@@ -149,3 +149,11 @@ export function openLink(state: AgentState, ports: LinkPorts): Link {
   };
 }
 
+/** Ends early, without complaint, when the signal is aborted. */
+async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}

@@ -11,15 +11,15 @@ describe('paths at which a folder is seen', () => {
     [
       '20 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw',
       '21 20 8:2 / /home rw,nosuid - ext4 /dev/sda2 rw',
-      '22 20 8:2 /me/work /srv/my\\040work ro - ext4 /dev/sda2 rw',
-      '23 20 8:2 /me/work/.state/keys /mnt/keys rw - ext4 /dev/sda2 rw',
+      '22 20 8:2 /me/project /srv/my\\040project ro - ext4 /dev/sda2 rw',
+      '23 20 8:2 /me/project/.state/keys /mnt/keys rw - ext4 /dev/sda2 rw',
       '24 20 0:30 / /proc rw - proc proc rw',
     ].join('\n'),
   );
 
   it.each([
-    ['/home/me/work/.state', ['/home/me/work/.state', '/srv/my work/.state', '/mnt/keys']],
-    ['/home/me', ['/home/me', '/srv/my work', '/mnt/keys']],
+    ['/home/me/project/.state', ['/home/me/project/.state', '/srv/my project/.state', '/mnt/keys']],
+    ['/home/me', ['/home/me', '/srv/my project', '/mnt/keys']],
     ['/home/meta', ['/home/meta']],
     ['/etc', ['/etc']],
   ])('of %s are %j', (path, seen) => {
