@@ -55,7 +55,9 @@ export const command = defineCommand({
   ],
   run: async ({ values, positionals, json, io }) => {
     const say = json ? io.err : io.out;
-    const { green, red, dim } = styles(json ? false : io.colour);
+    const colour = !json && io.colour;
+    const style = styles(colour);
+    const { green, red, dim } = style;
     const stopSignal = io.stopSignal();
     const state = resolve(io.cwd, values.state);
     const outPath = resolve(io.cwd, values.out);
@@ -80,12 +82,13 @@ export const command = defineCommand({
       say(`${green('✓')} server and agent of ${server.trustDomain} are ready ${dim(`in ${((performance.now() - started) / 1000).toFixed(2)} s: ${server.httpUrl}, ${agent.id}`)}\n`);
 
       const collector = createCollector(out);
-      const print = runPrinter(say, json ? false : io.colour);
-      const admin = connectUnix(server.adminSocket);
+      const print = runPrinter(say, colour);
+      const connection = connectUnix(server.adminSocket);
+      const admin = connection.stub(Admin);
       const channel = connectSocket(parts.channel, Runner);
       const result = await executeRun(request, {
         agent: channel.stub,
-        admin: admin.stub(Admin),
+        admin,
         isolation: await probeIsolation(state),
         sockets: { workload: agent.workloadSocket, seal: agent.sealSocket },
         hide: [state, outPath],
@@ -99,17 +102,17 @@ export const command = defineCommand({
         },
         placeArtifact: collector.placeArtifact,
       });
-      const trust = await admin.stub(Admin).getTrust({});
+      const trust = await admin.getTrust({});
       const summary = writeSummary(out, { result, collected: collector, parts, trust, prehash: createPrehash() });
       out.publish();
-      admin.close();
+      connection.close();
       channel.close();
-      say(summary.provenanceText(json ? false : io.colour));
-      summary.verdicts.forEach((verdict, index) => say(`\n${(index === 0 ? verdictTree : verdictBrief)(verdict, styles(json ? false : io.colour))}`));
+      say(summary.provenanceText(colour));
+      summary.verdicts.forEach((verdict, index) => say(`\n${(index === 0 ? verdictTree : verdictBrief)(verdict, style)}`));
       const ok = succeeded(result) && summary.verdicts.length > 0 && summary.verdicts.every(({ status }) => status === 'ok');
       if (result.refused !== undefined) say(`\n${red(`✗ no provenance: ${result.refused.code}: ${result.refused.message}`)}\n`);
       if (json) io.out(`${JSON.stringify(summary.document)}\n`);
-      else say(nextSteps(summary.document, { out: basename(outPath) === 'stepseal-out' ? 'stepseal-out' : outPath, kept: values.keep ? parts.pids : [], ok, colour: io.colour }));
+      else say(nextSteps(summary.document, { out: basename(outPath) === 'stepseal-out' ? 'stepseal-out' : outPath, kept: values.keep ? parts.pids : [], ok, colour }));
       if (values.keep) parts.leave();
       return ok ? 0 : 1;
     } catch (error) {
@@ -135,4 +138,3 @@ function filesOf(paths: readonly string[]): { name: string; yaml: Uint8Array }[]
     }
   });
 }
-

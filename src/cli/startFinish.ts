@@ -1,4 +1,4 @@
-import { utf8 } from '../base/bytes.ts';
+import { readFileSync } from 'node:fs';
 import { fromHex } from '../base/hex.ts';
 import type { Prehash } from '../base/ports.ts';
 import { parseBundle } from '../envelope/bundle.ts';
@@ -17,7 +17,6 @@ import type { OutFolder } from './startOut.ts';
 import type { Parts } from './startParts.ts';
 import { provenanceLines } from './startPrint.ts';
 import { styles } from './style.ts';
-import { readFileSync } from 'node:fs';
 
 const PROVENANCE = 'provenance.sigstore.json';
 
@@ -91,9 +90,9 @@ function verify({ issuer, artifacts }: Summary, files: readonly NamedBytes[], co
 
 function describe(bundle: Uint8Array, us: number, colour: boolean): string {
   const { content } = parseBundle(bundle);
-  const provenance = parseProvenance(content.kind === 'dsse' ? content.payload : utf8(''));
-  const { builderId, invocationId, byproducts, dependencies } = provenance;
-  return provenanceLines(provenance.statement, { builderId, invocationId, byproducts: byproducts.length, dependencies, ms: us / 1000 }, colour);
+  if (content.kind !== 'dsse') return '';
+  const { statement, builderId, invocationId, byproducts, dependencies } = parseProvenance(content.payload);
+  return provenanceLines(statement, { builderId, invocationId, byproducts: byproducts.length, dependencies, ms: us / 1000 }, colour);
 }
 
 /** What a user does next: the two commands that check the result, and with `--keep` how to sign. */
